@@ -9,7 +9,13 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.emulate import Run
+    from harness.witnesses.claims import ClaimFacts
+    from harness.witnesses.static import StaticFacts
+    from harness.witnesses.trace import Trace
 
 SCHEMA = 1
 
@@ -186,6 +192,30 @@ class Score:
     rebuilt_loss: float | None = None
     rebuilt_bpb: float | None = None
     line: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything known of one submission. A witness that did not speak is None, and its rules say `not_covered`."""
+
+    submission: Submission
+    claim: Claim
+    static: StaticFacts | None = None
+    claims: ClaimFacts | None = None
+    run: Run | None = None
+    trace: Trace | None = None
+    static_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The result of one audit: the case, what each rule found, the verdict and the sentence that explains it."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    why: str
+    score: Score
 
 
 def to_json(value: Any) -> Any:

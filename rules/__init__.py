@@ -1,0 +1,1 @@
+"""One rule a file, named by its id; `registry` finds them."""
