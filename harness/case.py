@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.analysis import Analysis
     from harness.emulate import Run
     from harness.witnesses.claims import ClaimFacts
     from harness.witnesses.static import StaticFacts
@@ -205,6 +206,7 @@ class Case:
     run: Run | None = None
     trace: Trace | None = None
     static_only: bool = False
+    analysis: Analysis | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""HTML report: one page that needs nothing else. No script, no external resource, and a policy that allows neither."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from harness.analysis.tokens import THRESHOLDS
+from harness.case import Audit, Finding, worst
+from harness.version import VERSION
+from reports import prose, words
+from reports.svg.charts import along, histogram, lorenz
+from reports.svg.frontier import describe, frontier_plot
+from reports.text import clip, plain
+
+TEMPLATES = Path(__file__).parent / "templates"
+SNIPPET = 300
+SHOWN_GROUPS = 60
+
+
+def audit_html(audit: Audit) -> str:
+    """The page of one audit."""
+    return _render("report.html.j2", audit=audit, case=audit.case, findings=words.by_gravity(audit.findings))
+
+
+def index_html(audits: Sequence[Audit], folders: Sequence[str]) -> str:
+    """The page above several audits; `folders` holds the folder of each audit's own page."""
+    verdict = worst([a.verdict for a in audits])
+    return _render("index.html.j2", rows=list(zip(audits, folders, strict=True)), verdict=verdict)
+
+
+def _render(template: str, **context: Any) -> str:
+    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    page = environment().get_template(template)
+    return page.render(css=Markup(css), policy=policy, version=VERSION, **context) + "\n"
+
+
+def environment() -> Environment:
+    """Everything printed is made visible by `plain`, then escaped, unless it is Markup of our own making."""
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else plain(value),
+    )
+    env.filters.update(_FILTERS)
+    env.globals.update(words=words, shown_groups=SHOWN_GROUPS)
+    return env
+
+
+def _code(value: object) -> Markup:
+    """Code with its line feeds, clipped."""
+    return escape(plain(str(value)[:SNIPPET], lines=True))
+
+
+def _bar(share: float | None) -> Markup:
+    """A bar in a table cell, 0..1 of its width; the figure stands beside it, so it is hidden from readers aloud."""
+    width = 100 * min(max(share or 0.0, 0.0), 1.0)
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect class="bar-ground" width="100" height="8"/><rect class="bar-a" width="{width:.2f}" height="8"/></svg>'
+    )
+
+
+def _heat(nats: float | None) -> str:
+    """The colour class of a token: the thresholds of the table."""
+    return "q-none" if nats is None else f"q{sum(nats > t for t in THRESHOLDS)}"
+
+
+def _has_pass_evidence(finding: Finding) -> bool:
+    return finding.status.value in ("pass", "not_applicable")
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "code": _code,
+    "bar": _bar,
+    "heat": _heat,
+    "clip": clip,
+    "place": words.place,
+    "number": words.number,
+    "count": words.count,
+    "percent": words.percent,
+    "rule_doc": lambda rule: prose.to_html(words.rule_doc(rule)),
+    "folded": _has_pass_evidence,
+    "frontier_plot": lambda plot: frontier_plot("frontier", plot),
+    "describe": describe,
+    "lorenz": lambda tokens: lorenz("lorenz", tokens),
+    "histogram": lambda tokens: histogram("histogram", tokens),
+    "along": lambda bins, name, title, label, mean: along(name, title, label, bins, mean),
+}

@@ -1,0 +1,131 @@
+"""JSON report: the audit as data, the same bytes for the same audit."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.case import SCHEMA, Audit, Case, Finding, to_json, worst
+from harness.version import VERSION
+
+DIGITS = 6
+
+
+def audit_json(audit: Audit, generated: str | None = None) -> dict[str, Any]:
+    """One audit as plain data. `generated` (a time, in ISO 8601) is left out when None, and then nothing varies."""
+    case = audit.case
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "submission": _submission(case),
+        "verdict": audit.verdict.value,
+        "why": audit.why,
+        "findings": [_finding(f) for f in audit.findings],
+        "score": audit.score,
+        "claim": case.claim,
+        "run": _run(case),
+        "trace": _trace(case),
+        "analysis": _analysis(case),
+        "static_only": case.static_only,
+        "auditor": {"version": VERSION},
+    }
+    if generated is not None:
+        document["generated"] = generated
+    return {key: _clean(to_json(value)) for key, value in document.items()}
+
+
+def audits_json(audits: Sequence[Audit], generated: str | None = None) -> dict[str, Any]:
+    """One audit as itself; several under the worst verdict."""
+    if len(audits) == 1:
+        return audit_json(audits[0], generated)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "verdict": worst([a.verdict for a in audits]).value,
+        "submissions": [audit_json(a) for a in audits],
+    }
+    return document if generated is None else {**document, "generated": generated}
+
+
+def dump(document: dict[str, Any]) -> str:
+    """The bytes of a report: ASCII, sorted keys, no NaN, a line feed at the end."""
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True) + "\n"
+
+
+def _submission(case: Case) -> dict[str, Any]:
+    submission, script = case.submission, case.submission.script
+    facts = {"path", "display", "shipped_bytes", "sha256", "stages", "notes"}
+    return {
+        "name": submission.name,
+        "folder": submission.folder,
+        "track": submission.track,
+        "origin": submission.origin,
+        "script": {k: getattr(script, k) for k in sorted(facts)} if script else None,
+        "files": submission.files,
+        "notes": submission.notes,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "status": finding.status,
+        "category": finding.category,
+        "grade": finding.grade,
+        "summary": finding.summary,
+        "evidence": [{"file": e.file, "line": e.line, "snippet": e.snippet} for e in finding.evidence],
+    }
+
+
+def _run(case: Case) -> dict[str, Any] | None:
+    run = case.run
+    if run is None:
+        return None
+    overrides = [{"name": n, "claimed": claimed, "used": used} for n, claimed, used in run.overrides]
+    return {
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "overrides": overrides,
+        "missing": run.missing,
+        "world": run.world,
+    }
+
+
+def _trace(case: Case) -> dict[str, Any] | None:
+    trace = case.trace
+    if trace is None:
+        return None
+    kinds: dict[str, int] = {}
+    for event in trace.events:
+        kinds[event.kind] = kinds.get(event.kind, 0) + 1
+    return {"events": len(trace.events), "kinds": kinds, "balance": trace.balance}
+
+
+def _analysis(case: Case) -> dict[str, Any] | None:
+    analysis = case.analysis
+    if analysis is None:
+        return None
+    frontier: dict[str, Any] | None = to_json(analysis.frontier)
+    for drawing in ("cells", "coverage", "column_events", "columns", "rows"):
+        if frontier is not None:
+            del frontier[drawing]
+    return {"tokens": analysis.tokens, "frontier": frontier, "events": analysis.events}
+
+
+def _clean(value: Any) -> Any:
+    """JSON's own types only: numbers rounded, what is not finite null, lone surrogates replaced."""
+    if isinstance(value, dict):
+        return {_clean(k): _clean(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_clean(v) for v in value]
+    if isinstance(value, np.generic):
+        return _clean(value.item())
+    if isinstance(value, float):
+        return round(value, DIGITS) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="replace").decode("utf-8")
+    if value is None or isinstance(value, bool | int):
+        return value
+    raise TypeError(f"a report cannot hold a {type(value).__name__}")

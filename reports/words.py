@@ -1,0 +1,146 @@
+"""How every format says things: statuses, grades and verdicts in words, numbers in figures, rules in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shlex
+
+from harness.case import Audit, Evidence, Finding, Grade, Origin, Status, Verdict
+from rules.registry import MUST_HAVE, all_rules
+
+STATUS = {
+    Status.PASS: "Pass",
+    Status.FAIL: "Fail",
+    Status.REVIEW: "Review",
+    Status.NOT_COVERED: "Not covered",
+    Status.NOT_APPLICABLE: "Not applicable",
+}
+SIGN = {
+    Status.PASS: "\u2713",
+    Status.FAIL: "\u2717",
+    Status.REVIEW: "?",
+    Status.NOT_COVERED: "\u25cb",
+    Status.NOT_APPLICABLE: "\u2013",
+}
+GRADE = {
+    Grade.COUNTERFACTUAL: "proved by experiment",
+    Grade.TRACE: "seen happening",
+    Grade.STATIC: "read in the code",
+    Grade.CLAIM: "stated by the submission",
+}
+VERDICT = {
+    Verdict.PASS: "Every must-have rule was covered and passed.",
+    Verdict.FAIL: "At least one rule is broken, with the evidence below.",
+    Verdict.REVIEW: "Nothing is proved against it, but something needs a human eye.",
+    Verdict.ERROR: "The audit could not be carried out.",
+}
+OUTCOME = {
+    "scored": "ran to its score",
+    "no_score": "ended without a score",
+    "crashed": "crashed",
+    "timeout": "ran out of time",
+    "memory": "ran out of memory",
+    "output": "printed too much",
+    "missing_package": "lacks a package",
+    "missing_tool": "lacks a tool",
+    "refused": "was refused",
+}
+TITLES = {
+    "C1": "Strict causality",
+    "C2": "Normalized distribution",
+    "C3": "Score before update",
+    "C4": "Single pass",
+    "D1": "Coverage",
+    "B1": "Books balance",
+}
+MISSING = "\u2013"
+
+_GRAVITY = (Status.FAIL, Status.REVIEW, Status.NOT_COVERED, Status.PASS, Status.NOT_APPLICABLE)
+_PROOF = (Grade.COUNTERFACTUAL, Grade.TRACE, Grade.STATIC, Grade.CLAIM)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One must-have rule in the strip at the top: its finding's status, or not_covered when no rule spoke."""
+
+    rule: str
+    title: str
+    status: Status
+    summary: str
+
+
+def title(rule: str) -> str:
+    """The title of a rule: the register's, or for a must-have rule that is not written yet, the Field Guide's."""
+    return {**TITLES, **{r.id: r.title for r in all_rules()}}.get(rule, "")
+
+
+def rule_doc(rule: str) -> str:
+    """What `cli.py rules ID` prints; empty for an id that the register lacks."""
+    return {r.id: r.doc for r in all_rules()}.get(rule, "")
+
+
+def by_gravity(findings: tuple[Finding, ...]) -> list[Finding]:
+    """What matters most first: failures, then reviews; the strongest proof first; must-have rules before others."""
+    return sorted(
+        findings,
+        key=lambda f: (_GRAVITY.index(f.status), _PROOF.index(f.grade), f.rule not in MUST_HAVE, f.rule),
+    )
+
+
+def must_have(audit: Audit) -> list[Tile]:
+    """A tile for each must-have rule, in their order; of several findings of one rule, the gravest."""
+    tiles = []
+    for rule in MUST_HAVE:
+        found = by_gravity(tuple(f for f in audit.findings if f.rule == rule))
+        status = found[0].status if found else Status.NOT_COVERED
+        tiles.append(
+            Tile(rule, title(rule), status, found[0].summary if found else "No witness spoke on it.")
+        )
+    return tiles
+
+
+def place(evidence: Evidence) -> str:
+    """Where a piece of evidence stands: file:line, or the file as a whole."""
+    return f"{evidence.file}:{evidence.line}" if evidence.line else evidence.file
+
+
+def origin(where: Origin) -> str:
+    """Where a submission came from, in a few words."""
+    if where.pull_request is None:
+        return where.location
+    words = [f"pull request {where.pull_request}"]
+    if where.head_sha:
+        words.append(f"at {where.head_sha[:10]}")
+    if where.merged is not None:
+        words.append("(merged)" if where.merged else "(not merged)")
+    return " ".join(words)
+
+
+def rerun_command(where: Origin) -> str:
+    """The command that makes the same audit again."""
+    if where.pull_request is not None:
+        return f"python cli.py audit --repo {shlex.quote(where.location)} --pr {where.pull_request}"
+    return f"python cli.py audit {shlex.quote(where.location)}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure with fixed decimals and thousands separators; a dash where there is none."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separators."""
+    return number(value, 0)
+
+
+def percent(share: float | None) -> str:
+    """A share (0..1) in percent, with more digits where it is small."""
+    if share is None or not math.isfinite(share):
+        return MISSING
+    return f"{100 * share:.1f} %" if abs(share) >= 0.01 or share == 0 else f"{100 * share:.2g} %"
+
+
+def plural(number_of: int, noun: str) -> str:
+    """1 event, 2 events."""
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"

@@ -1,0 +1,400 @@
+"""Made-up audits for the reports: honest test-time training, a cheat, a crash, and text that attacks its reader."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.analysis import Analysis, examine
+from harness.case import (
+    Audit,
+    Case,
+    Claim,
+    Evidence,
+    Finding,
+    Grade,
+    Origin,
+    Score,
+    Script,
+    Setting,
+    Status,
+    Submission,
+    Verdict,
+)
+
+POSITIONS = 4096
+VOCABULARY = 512
+HOSTILE = (
+    "<script>alert(1)</script> [red]x[/red] [link=http://evil]y[/link] \x1b[31mred\x1b[0m \x9b2J \u202edrow\u202c "
+    "@maintainer #1 | a | ``` ~~~ <!-- [a](https://evil.example) ![](https://evil.example/p.png) www.evil.example "
+    '"><img src=x onerror=alert(1)> {{ 7*7 }} {% raw %} \u200b\ufeff \ud800 \x00 &amp; e@evil.example'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """The fields of a TraceEvent."""
+
+    seq: int
+    kind: str
+    line: int
+    file: str
+    function: str
+    positions: tuple[tuple[int, int], ...]
+    counted: bool
+    text: str
+    loss: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Losses:
+    """The columns of a LossTable."""
+
+    position: np.ndarray
+    loss_nats: np.ndarray
+    order: np.ndarray
+    window_offset: np.ndarray
+    chunk: np.ndarray
+    first_trained: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Balance:
+    """Printed and rebuilt numbers."""
+
+    printed_loss: float | None
+    printed_bpb: float | None
+    rebuilt_loss: float | None
+    rebuilt_bpb: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TraceOf:
+    """The fields of a Trace."""
+
+    events: tuple[Event, ...]
+    losses: Losses | None
+    balance: Balance
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOf:
+    """The fields of a Run."""
+
+    outcome: str
+    reason: str
+    out: Path
+    wall_s: float
+    overrides: tuple[tuple[str, str, str], ...]
+    world: dict[str, Any]
+    missing: tuple[str, ...]
+
+
+class WordWorld:
+    """A world whose tokens are words: common ones short, rare ones long."""
+
+    def __init__(self) -> None:
+        draw = np.random.default_rng(7)
+        weights = 1.0 / np.arange(1, VOCABULARY)
+        self.ids = 1 + draw.choice(VOCABULARY - 1, size=POSITIONS, p=weights / weights.sum())
+        self.ids[::256] = 0
+        syllables = ["ka", "to", "re", "mi", "su", "lon", "ve", "dra"]
+        names = ["".join(p) for n in (1, 2, 3) for p in itertools.product(syllables, repeat=n)]
+        self.names = ["", *names[: VOCABULARY - 1]]
+
+    def val_stream(self) -> np.ndarray:
+        return self.ids.astype(np.uint16)
+
+    def position_bytes(self) -> np.ndarray:
+        return np.array([len(self.names[i]) + bool(i) for i in self.ids], dtype=np.float64)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(self.names[i] for i in ids if i)
+
+
+class Recorder:
+    """Numbers events as they are added."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def add(self, kind: str, line: int, low: int = 0, high: int = 0, **more: Any) -> int:
+        rest = {"file": "train_gpt.py", "function": "", "counted": False, "text": "", "loss": None, **more}
+        runs = ((low, high),) if high > low else ()
+        self.events.append(Event(len(self.events), kind, line, positions=runs, **rest))
+        return self.events[-1].seq
+
+
+def honest_events() -> Recorder:
+    """Score a chunk, train on it, go on."""
+    record = Recorder()
+    record.add("phase", 880, text="training")
+    for step in range(6):
+        record.add("update", 911, function="main", text=f"train data, step {step}")
+    record.add("phase", 1010, text="evaluation")
+    for low in range(0, POSITIONS, 128):
+        loss = 6.9 - 0.4 * low / POSITIONS
+        record.add("score", 1102, max(low, 1), low + 128, function="eval_val_ttt", counted=True, loss=loss)
+        record.add("train", 1120, low, low + 128, function="eval_val_ttt", loss=loss - 0.02)
+        record.add("update", 1123, low, low + 128, function="eval_val_ttt")
+    record.add("print", 1200, counted=True, text="final_ttt_exact val_loss:6.70 val_bpb:2.9")
+    return record
+
+
+def cheat_events() -> Recorder:
+    """Three epochs over val, then the eval."""
+    record = Recorder()
+    record.add("phase", 1050, text="test-time training")
+    for _ in range(3):
+        for low in range(0, POSITIONS, 256):
+            record.add("train", 1090, low, low + 256, function="ttt_adapt", loss=6.5)
+            record.add("update", 1094, low, low + 256, function="ttt_adapt")
+    record.add("phase", 1590, text="final evaluation")
+    for low in range(0, POSITIONS, 64):
+        record.add("score", 820, max(low, 1), low + 64, function="eval_val_sliding", counted=True, loss=4.1)
+    record.add("print", 1600, counted=True, text="final val_bpb:1.7")
+    return record
+
+
+def loss_table(record: Recorder, level: float) -> Losses:
+    """Losses that fit the events: rare words cost more."""
+    draw, world = np.random.default_rng(3), WordWorld()
+    order, first = np.full(POSITIONS, -1), np.full(POSITIONS, -1)
+    chunk, offset, chunks = np.zeros(POSITIONS, np.int64), np.zeros(POSITIONS, np.int64), 0
+    for event in record.events:
+        for low, high in event.positions:
+            if event.kind == "score":
+                order[low:high], chunk[low:high] = event.seq, chunks
+                offset[low:high] = np.arange(high - low)
+            elif event.kind == "update":
+                first[low:high] = np.where(first[low:high] < 0, event.seq, first[low:high])
+        chunks += event.kind == "update"
+    rare = np.log1p(world.ids) / np.log(VOCABULARY)
+    loss = level * (0.15 + 1.1 * rare) * draw.gamma(4, 0.25, POSITIONS) + 1.2 * np.exp(-offset / 12)
+    loss *= 1 - 0.15 * np.arange(POSITIONS) / POSITIONS
+    seen = order >= 0
+    columns = (np.arange(POSITIONS), loss, order, offset, chunk, first)
+    return Losses(*(np.asarray(c)[seen] for c in columns))
+
+
+def submission(name: str, **changes: Any) -> Submission:
+    """A submission folder with one script."""
+    script = Script(
+        path="train_gpt.py",
+        shipped_bytes=48211,
+        sha256="4f2a9be07c1d" + "0" * 52,
+        source="",
+        runnable="",
+        display="train_gpt.py",
+        notes=(),
+    )
+    plain = Submission(
+        name=name,
+        folder=f"records/track_10min_16mb/{name}",
+        root=Path("/nowhere"),
+        origin=Origin("clone", 9001, "e3a79587" * 5, "0" * 40, False),
+        script=script,
+        files={"train_gpt.py": 48211, "README.md": 3120},
+        track="record",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+CLAIM = Claim(
+    source="log",
+    settings=tuple(
+        Setting(name, value, Evidence("train_seed1337.log", line, f"{name}: {value}"))
+        for line, (name, value) in enumerate(
+            {
+                "TTT_ENABLED": "1",
+                "TTT_LR": "0.002",
+                "TTT_EPOCHS": "3",
+                "EVAL_STRIDE": "64",
+                "NUM_LAYERS": "11",
+            }.items(),
+            start=12,
+        )
+    ),
+    log="train_seed1337.log",
+    label="final_ttt_exact val_loss: val_bpb:",
+    label_evidence=Evidence("train_seed1337.log", 911, "final_ttt_exact val_loss:1.8890 val_bpb:1.1188"),
+    claimed_bpb=1.1188,
+    claimed_loss=1.889,
+    artifact_bytes=15_904_112,
+    artifact_evidence=Evidence("train_seed1337.log", 902, "Total submission size: 15904112 bytes"),
+)
+OVERRIDES = (
+    ("MODEL_DIM", "512", "64"),
+    ("ITERATIONS", "20000", "12"),
+    ("TRAIN_BATCH_TOKENS", "786432", "2048"),
+    ("chunk_tokens (line 1088)", "32768", "128"),
+)
+WORLD = {
+    "name": "miniature",
+    "vocab_size": VOCABULARY,
+    "val_tokens": POSITIONS,
+    "train_tokens": 65536,
+    "caseops": False,
+}
+
+
+def run_of(outcome: str = "scored", reason: str = "", **changes: Any) -> RunOf:
+    """A run in the emulator."""
+    run = RunOf(outcome, reason, Path("/nowhere"), 11.2, OVERRIDES, WORLD, ())
+    return dataclasses.replace(run, **changes)
+
+
+def analysed(record: Recorder, level: float) -> tuple[TraceOf, Analysis]:
+    """A trace of these events and its analysis."""
+    trace = TraceOf(tuple(record.events), loss_table(record, level), Balance(level, 2.91324, level, 2.91324))
+    return trace, examine(trace, WordWorld())
+
+
+SCORE = Score(1.1188, 6.7021, 2.91324, 6.7021, 2.91324, "final_ttt_exact val_loss:6.7021 val_bpb:2.91324")
+
+
+@pytest.fixture
+def honest() -> Audit:
+    """Score-first test-time training that passes."""
+    trace, analysis = analysed(honest_events(), 6.9)
+    lines = (
+        Evidence("train_gpt.py", 1102, "loss = F.cross_entropy(logits, y)"),
+        Evidence("train_gpt.py", 1123, "opt.step()"),
+    )
+    findings = (
+        Finding(
+            "C1", Status.PASS, "Losses before a changed suffix did not move.", "ok", Grade.COUNTERFACTUAL
+        ),
+        Finding(
+            "C2", Status.PASS, "Probabilities sum to 1 at 64 sampled positions.", "ok", Grade.COUNTERFACTUAL
+        ),
+        Finding(
+            "C3",
+            Status.PASS,
+            "All 4,095 positions were scored before an update used them.",
+            "ok",
+            Grade.TRACE,
+            lines,
+        ),
+        Finding("C4", Status.PASS, "Each position was scored once.", "ok", Grade.TRACE),
+        Finding(
+            "D1",
+            Status.PASS,
+            "4,095 of 4,096 positions scored; the first has no predecessor.",
+            "ok",
+            Grade.TRACE,
+        ),
+        Finding("B1", Status.PASS, "Printed and rebuilt BPB agree to 1e-6.", "ok", Grade.TRACE),
+        Finding(
+            "A1", Status.PASS, "15,904,112 bytes by the log.", "ok", Grade.CLAIM, (CLAIM.artifact_evidence,)
+        ),
+    )
+    case = Case(submission("2026-03-24_ScoreFirstTTT"), CLAIM, run=run_of(), trace=trace, analysis=analysis)
+    return Audit(case, findings, Verdict.PASS, "Every chunk is scored before it is trained on, once.", SCORE)
+
+
+@pytest.fixture
+def cheat() -> Audit:
+    """Three epochs on val before the eval."""
+    trace, analysis = analysed(cheat_events(), 4.2)
+    lines = (
+        Evidence(
+            "train_gpt.py", 1064, "def ttt_adapt(args, base_model, device, val_tokens, rank=0, world_size=1):"
+        ),
+        Evidence("train_gpt.py", 1094, "optimizer.step()"),
+        Evidence("train_gpt.py", 1588, "ttt_adapt(args, base_model, device, val_tokens)"),
+    )
+    findings = (
+        Finding(
+            "C3",
+            Status.FAIL,
+            "4,095 of 4,095 scored positions were trained on before they were scored: ttt_adapt makes three passes over "
+            "the val stream, and the counted eval comes after it.",
+            "train_on_val_before_score",
+            Grade.TRACE,
+            lines,
+        ),
+        Finding("C4", Status.PASS, "Each position was scored once.", "ok", Grade.TRACE),
+        Finding("D1", Status.PASS, "4,095 of 4,096 positions scored.", "ok", Grade.TRACE),
+        Finding("B1", Status.PASS, "Printed and rebuilt BPB agree to 1e-6.", "ok", Grade.TRACE),
+        Finding("A1", Status.REVIEW, "No log states the size of the artifact.", "artifact_size", Grade.CLAIM),
+    )
+    claim = dataclasses.replace(
+        CLAIM, ambiguous=("README says TTT_EPOCHS=1, the log says 3; the log was followed.",)
+    )
+    case = Case(submission("2026-03-21_XSA_EMA_TTT"), claim, run=run_of(), trace=trace, analysis=analysis)
+    why = "C3 score before update: the model was trained on every val position before scoring it (train_gpt.py:1064, called at 1588)."
+    return Audit(case, findings, Verdict.FAIL, why, SCORE)
+
+
+@pytest.fixture
+def crash() -> Audit:
+    """A script that never came to its score."""
+    run = run_of(
+        "crashed",
+        "ModuleNotFoundError: No module named 'mamba_ssm' at train_gpt.py:31.",
+        missing=("mamba_ssm",),
+    )
+    findings = (Finding("B1", Status.NOT_COVERED, "The script printed no score."),)
+    case = Case(submission("2026-04-02_Hybrid_SSM"), Claim(), run=run)
+    return Audit(
+        case, findings, Verdict.REVIEW, "It needs the package mamba_ssm, which is not here.", Score()
+    )
+
+
+@pytest.fixture
+def hostile() -> Audit:
+    """Every string that a submission can choose attacks the reader."""
+    evidence = Evidence(HOSTILE, 3, HOSTILE)
+    record = Recorder()
+    record.add("phase", 1, text=HOSTILE, file=HOSTILE, function=HOSTILE)
+    record.add(
+        "score", 2, 1, 64, text=HOSTILE, file=HOSTILE, function=HOSTILE, counted=True, loss=float("nan")
+    )
+    record.add("train", 2, 32, 96, file=HOSTILE)
+    record.add("score", 2, 64, 128, file=HOSTILE, counted=True, loss=float("inf"))
+    losses = Losses(*(np.zeros(4, dtype=np.int64) for _ in range(6)))
+    losses = dataclasses.replace(losses, loss_nats=np.array([1.0, np.nan, np.inf, 12.0]))
+    trace = TraceOf(tuple(record.events), losses, Balance(float("nan"), float("inf"), None, None))
+    script = dataclasses.replace(submission("x").script, display=HOSTILE, notes=(HOSTILE,))
+    claim = Claim(
+        source=HOSTILE,
+        settings=(Setting(HOSTILE, HOSTILE, evidence),),
+        argv=(HOSTILE,),
+        log=HOSTILE,
+        label=HOSTILE,
+        label_evidence=evidence,
+        claimed_bpb=float("nan"),
+        artifact_bytes=1,
+        artifact_evidence=evidence,
+        ambiguous=(HOSTILE,),
+        notes=(HOSTILE,),
+    )
+    sub = submission(
+        HOSTILE, script=script, notes=(HOSTILE,), files={HOSTILE: 1}, track=HOSTILE, origin=Origin(HOSTILE)
+    )
+    run = run_of(HOSTILE, HOSTILE, overrides=((HOSTILE,) * 3,), world={HOSTILE: HOSTILE}, missing=(HOSTILE,))
+    case = Case(sub, claim, run=run, trace=trace, analysis=examine(trace, WordWorld()))
+    findings = (
+        Finding("C3", Status.FAIL, HOSTILE, HOSTILE, Grade.TRACE, (evidence,)),
+        Finding(HOSTILE, Status.REVIEW, HOSTILE),
+    )
+    return Audit(case, findings, Verdict.FAIL, HOSTILE, Score(line=HOSTILE, emulated_bpb=float("inf")))
+
+
+@pytest.fixture
+def scenes(honest: Audit, cheat: Audit, crash: Audit, hostile: Audit) -> dict[str, Audit]:
+    """All of them by name."""
+    return {"honest": honest, "cheat": cheat, "crash": crash, "hostile": hostile}
+
+
+@pytest.fixture
+def record() -> Callable[[], Recorder]:
+    """A fresh recorder of events."""
+    return Recorder
