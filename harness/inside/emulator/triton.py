@@ -1,0 +1,101 @@
+"""Triton kernels run in Triton's own interpreter, with bfloat16 as float32; launch tuning picks the first choice."""
+
+from __future__ import annotations
+
+import importlib.util
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def install() -> None:
+    """Set the interpreter up if triton is installed. TRITON_INTERPRET=1 must be in the environment already."""
+    if importlib.util.find_spec("triton") is None:
+        return  # a script that imports it ends with ModuleNotFoundError, which is reported as a missing package
+    import triton
+    import triton.language as tl
+
+    tl.bfloat16 = tl.core.bfloat16 = tl.float32  # type: ignore[misc]
+    triton.autotune = triton.runtime.autotuner.autotune = _first_config
+    triton.set_allocator = lambda allocator: None
+    device = types.SimpleNamespace(
+        get_current_device=lambda: 0,
+        get_active_torch_device=lambda: torch.device("cuda", 0),
+        get_current_target=lambda: types.SimpleNamespace(backend="cuda", arch=90, warp_size=32),
+        get_current_stream=lambda device=0: 0,
+        utils=types.SimpleNamespace(get_device_properties=lambda d: {"multiprocessor_count": 132}),
+    )
+    triton.runtime.driver.set_active(device)
+    torch.library.wrap_triton = lambda kernel: kernel
+    torch.library.triton_op = _plain_operator  # type: ignore[assignment]
+
+
+class _Tuned:
+    """A kernel launched with the keyword arguments of its first configuration."""
+
+    def __init__(self, kernel: Any, config: Any) -> None:
+        self.kernel, self.config = kernel, config
+        self.best_config = config
+        self.fn = kernel
+
+    def __getitem__(self, grid: Any) -> Callable[..., Any]:
+        chosen = dict(self.config.kwargs) if self.config else {}
+
+        def launch(*args: Any, **kwargs: Any) -> Any:
+            size = (lambda meta: grid({**chosen, **meta})) if callable(grid) else grid
+            return self.kernel[size](*args, **{**chosen, **kwargs})
+
+        return launch
+
+    def run(self, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> Any:
+        """A launch by its other name."""
+        return self[grid](*args, **kwargs)
+
+
+def _first_config(configs: list[Any] | None = None, *args: Any, **options: Any) -> Callable[[Any], _Tuned]:
+    return lambda kernel: _Tuned(kernel, configs[0] if configs else None)
+
+
+def _plain_operator(name: str, fn: Any = None, **options: Any) -> Any:
+    """torch.library.triton_op without the dispatcher: autograd registered on it is kept by a small wrapper."""
+    return _Operator if fn is None else _Operator(fn)
+
+
+class _Operator:
+    """A custom operator as an autograd function of its own."""
+
+    def __init__(self, body: Callable[..., Any]) -> None:
+        self.body = body
+        self.function: Any = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.function is None or kwargs:
+            return self.body(*args, **kwargs)
+        return self.function.apply(*args)
+
+    def register_autograd(self, backward: Any, /, *, setup_context: Any = None) -> None:
+        """Differentiate by the given functions."""
+        body = self.body
+
+        class Function(torch.autograd.Function):
+            @staticmethod
+            def forward(*args: Any) -> Any:
+                return body(*args)
+
+            @staticmethod
+            def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+                if setup_context is not None:
+                    setup_context(ctx, inputs, output)
+
+        Function.backward = staticmethod(backward)  # type: ignore
+        self.function = Function
+
+    def register_fake(self, function: Any) -> Any:
+        """Shapes are known by running."""
+        return function
+
+    register_kernel = register_fake
+
+
