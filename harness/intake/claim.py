@@ -1,0 +1,271 @@
+"""The claimed configuration of a submission: its claimed run, the line that states the score, and the settings it ran with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness.case import Claim, Evidence, Submission
+from harness.intake.claimed_score import (
+    Claimed,
+    ClaimedLine,
+    claimed_line,
+    claimed_scores,
+    nearest_line,
+    parse_submission_json,
+)
+from harness.intake.claimed_settings import claimed_settings, runs_script
+from harness.intake.commands import Command, commands_in
+from harness.intake.environment import Environment
+from harness.witnesses.claims.log import Log, Size, is_log_name, read_log
+
+MAX_LOGS = 64
+_MAX_TEXT = 4_000_000
+_README_SCORE = re.compile(
+    r"(?i)(?:bpb|bits[_ -]per[_ -]byte)[^\d\n]{0,40}(\d\.\d{3,10})|(\d\.\d{3,10})\*{0,2}\s{0,3}bpb"
+)
+
+
+def claimed_configuration(submission: Submission) -> Claim:
+    """What the submission claims: score, claimed line, settings, artifact size, each with its evidence.
+
+    The claimed run is the log that states submission.json's score. Its printed settings come first, then one run script or
+    README command fills in what the log does not print. Never raises for what the files contain.
+    """
+    notes: list[str] = []
+    json_file, data = _submission_json(submission, notes)
+    main, seeds = claimed_scores(data)
+    if not main:
+        main = _readme_scores(submission)
+    logs = read_logs(submission)
+    line = _claimed_line(submission, main, seeds, logs, notes)
+    source = submission.script.source if submission.script else ""
+    environment = Environment(source)
+    value = main[0].value if main else line.line.bpb if line else None
+    run_scripts, readme = _commands(submission)
+    believed = line if line is not None and (line.exact or not (run_scripts or readme)) else None
+    settings = claimed_settings(
+        environment,
+        believed.log if believed else None,
+        believed.line.line if believed else None,
+        run_scripts,
+        readme,
+        _mentions(submission, value),
+        f"{PurePosixPath(submission.folder).name} {line.log.path if line else ''}",
+    )
+    if line is not None:
+        notes.append(line.how)
+        notes.extend(_embedded_note(line.log, submission))
+    size, size_evidence = _artifact(line, json_file, data)
+    return Claim(
+        source=settings.source,
+        settings=settings.settings,
+        argv=settings.argv,
+        log=line.log.path if line else None,
+        label=line.line.label if line else None,
+        label_evidence=line.log.evidence(line.line.line) if line else None,
+        claimed_bpb=value,
+        claimed_loss=line.line.loss if line else None,
+        artifact_bytes=size,
+        artifact_evidence=size_evidence,
+        ambiguous=settings.ambiguous,
+        notes=(*notes, *settings.notes),
+    )
+
+
+def read_logs(submission: Submission) -> list[Log]:
+    """The logs of a submission that state a score, in name order."""
+    names = sorted(n for n in submission.files if is_log_name(n))[:MAX_LOGS]
+    logs = [read_log(submission.root / n, n) for n in names if (submission.root / n).is_file()]
+    return [log for log in logs if log.scores]
+
+
+def read_text(submission: Submission, name: str) -> str:
+    """The text of one of the submission's files, cut at a bound."""
+    file = submission.root / name
+    if not file.is_file():
+        return ""
+    with file.open("rb") as stream:
+        return stream.read(_MAX_TEXT).decode("utf-8", errors="replace")
+
+
+def _submission_json(submission: Submission, notes: list[str]) -> tuple[str | None, Any]:
+    """(name, value) of submission.json, or of the file nearest to that name."""
+    names = [
+        n for n in submission.files if n.endswith(".json") and "submission" in PurePosixPath(n).name.lower()
+    ]
+    if not names:
+        notes.append("there is no submission.json")
+        return None, None
+    name = min(names, key=lambda n: (PurePosixPath(n).name != "submission.json", n.count("/"), n))
+    data = parse_submission_json(read_text(submission, name))
+    if data is None:
+        notes.append(f"{name} is not valid JSON")
+    return name, data
+
+
+def _claimed_line(
+    submission: Submission,
+    main: Sequence[Claimed],
+    seeds: Sequence[Claimed],
+    logs: Sequence[Log],
+    notes: list[str],
+) -> ClaimedLine | None:
+    """The claimed line among the logs that this script can have written."""
+    mine = [log for log in logs if _may_be_of(log, submission)]
+    if not logs:
+        notes.append("no log states a score")
+        return None
+    if not mine:
+        notes.append("no log of this folder prints what this script prints")
+        return None
+    source = submission.script.source if submission.script else ""
+    found = claimed_line(main, seeds, mine, lambda label: may_print(source, label))
+    if found is not None:
+        return found
+    value = main[0].value if main else None
+    nearest = nearest_line(value, mine)
+    if nearest is None or (value is not None and abs(nearest[1].bpb - value) > 0.02):
+        notes.append(
+            f"no line of any log states the claimed score {value:g}"
+            if value is not None
+            else "no log has a result"
+        )
+        return None
+    how = f"no line states the claimed score exactly; line {nearest[1].line} of {nearest[0].path} is the nearest"
+    return ClaimedLine(nearest[0], nearest[1], how, False)
+
+
+def _may_be_of(log: Log, submission: Submission) -> bool:
+    """Whether this script can have written the log: it is the script that the log embeds, or prints its last results.
+
+    Only asked where the folder holds another script that could have.
+    """
+    others = [n for n in submission.files if n.endswith(".py") and n != _script_name(submission)]
+    if submission.script is None or not others:
+        return True
+    source = submission.script.source
+    rivals = [read_text(submission, other) for other in others]
+    for embedded in log.embedded():
+        lines = set(_squeeze(embedded).split("\n"))
+        if len(lines) > 100:
+            mine = len(lines ^ set(_squeeze(source).split("\n")))
+            return all(mine <= len(lines ^ set(_squeeze(rival).split("\n"))) for rival in rivals)
+    labels = [s.label for s in log.finals()[-4:]]
+    if any(may_print(source, label) for label in labels):
+        return True
+    return not any(may_print(rival, label) for rival in rivals for label in labels)
+
+
+def may_print(source: str, label: str) -> bool:
+    """Whether a script can print lines of this label: at least half of its own words stand in the source."""
+    words = set(re.findall(r"[A-Za-z_][A-Za-z_0-9]{3,}", label)) - {"val_loss", "val_bpb", "eval_time"}
+    return sum(w in source for w in words) * 2 >= len(words)
+
+
+def _script_name(submission: Submission) -> str:
+    """The script's name relative to the submission's root."""
+    path = submission.script.path if submission.script else ""
+    if path in submission.files:
+        return path
+    return next((n for n in submission.files if path.endswith("/" + n)), PurePosixPath(path).name)
+
+
+def _commands(submission: Submission) -> tuple[list[Command], list[Command]]:
+    """(commands of run scripts, commands of the README) that run this script."""
+    script = _script_name(submission)
+    others = [n for n in submission.files if n.endswith(".py") and n != script]
+    shell = [n for n in sorted(submission.files) if n.endswith((".sh", ".bash", ".slurm", ".sbatch"))]
+    pages = [n for n in sorted(submission.files) if PurePosixPath(n).name.lower().startswith("readme")]
+
+    def read(names: Sequence[str]) -> list[Command]:
+        found = [c for n in names for c in commands_in(read_text(submission, n), n)]
+        return [c for c in found if runs_script(c, script, others)]
+
+    return read(shell), read(pages)
+
+
+def _readme_scores(submission: Submission) -> list[Claimed]:
+    """The first scores that the README states; asked where submission.json states none."""
+    name = next(
+        (n for n in sorted(submission.files) if PurePosixPath(n).name.lower().startswith("readme")), None
+    )
+    if name is None:
+        return []
+    found = [a or b for a, b in _README_SCORE.findall(read_text(submission, name))]
+    return [Claimed(name, float(value), len(value.partition(".")[2])) for value in dict.fromkeys(found[:8])]
+
+
+def _mentions(submission: Submission, value: float | None) -> list[int]:
+    """The README lines that state the claimed score, to four decimals or as it is printed."""
+    if value is None:
+        return []
+    readme = next(
+        (n for n in sorted(submission.files) if PurePosixPath(n).name.lower().startswith("readme")), None
+    )
+    if readme is None:
+        return []
+    text = f"{value:.6f}"[:6]
+    rounded = f"{value:.4f}"
+    return [
+        i
+        for i, row in enumerate(read_text(submission, readme).split("\n"), 1)
+        if text in row or rounded in row
+    ]
+
+
+def _embedded_note(log: Log, submission: Submission) -> list[str]:
+    """A note where the log embeds a script that is not the one submitted."""
+    scripts = [s for s in log.embedded() if s.count("\n") > 20]
+    if not scripts or submission.script is None:
+        return []
+    mine = _squeeze(submission.script.source)
+    if any(_squeeze(s) == mine for s in scripts):
+        return []
+    lines = set(mine.split("\n"))
+    best = max(scripts, key=lambda s: len(lines & set(_squeeze(s).split("\n"))))
+    theirs = set(_squeeze(best).split("\n"))
+    if len(lines ^ theirs) == 0:
+        return []
+    return [
+        f"{log.path} embeds another script than the one submitted: {len(theirs - lines)} of its lines are not in it, "
+        f"{len(lines - theirs)} lines are new"
+    ]
+
+
+def _squeeze(text: str) -> str:
+    return "\n".join(s for line in text.split("\n") if (s := line.strip()))
+
+
+def _artifact(
+    line: ClaimedLine | None, json_file: str | None, data: Any
+) -> tuple[int | None, Evidence | None]:
+    """The claimed artifact's bytes: the total that the claimed log states nearest the claimed line, else submission.json's."""
+    if line is not None:
+        size = artifact_size(line.log, line.line.line)
+        if size is not None:
+            return size.bytes, line.log.evidence(size.line)
+    if isinstance(data, dict) and json_file is not None:
+        for key in (
+            "bytes_total",
+            "artifact_bytes",
+            "artifact_size_bytes",
+            "total_bytes",
+            "artifact_bytes_max",
+            "submission_bytes",
+        ):
+            if isinstance(data.get(key), int) and data[key] > 100_000:
+                return int(data[key]), Evidence(json_file, 0, f'"{key}": {data[key]}')
+    return None, None
+
+
+def artifact_size(log: Log, claimed: int) -> Size | None:
+    """The last total size stated before the claimed line (a log may hold several runs), else the first after it."""
+    for kind in ("total", "artifact"):
+        sizes = [s for s in log.sizes if s.kind == kind]
+        before = [s for s in sizes if s.line <= claimed]
+        if sizes:
+            return before[-1] if before else sizes[0]
+    return None

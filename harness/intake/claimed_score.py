@@ -1,0 +1,231 @@
+"""The claimed score: which number submission.json claims, and which line of which log states it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from harness.witnesses.claims.log import Log, ScoreLine
+
+_NOT_THE_SCORE = re.compile(
+    r"std|stdev|delta|gain|gap|improve|baseline|base_|sota|prior|previous|comparison|roundtrip|pre_|before|vs_|ablation"
+    r"|without|no_ttt|diagnostic|bytes|threshold|merged|leader|reference|sem|var\b|unquant|fp32|bf16|float|range|min_|max_"
+)
+_SEED_TABLES = re.compile(r"seed|per_run|runs|all_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Claimed:
+    """One number that submission.json gives: `name` is its field, `decimals` how it is printed, `seed` whose it is."""
+
+    name: str
+    value: float
+    decimals: int
+    seed: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimedLine:
+    """The log and the line that state the claimed score, and how they were found (one sentence)."""
+
+    log: Log
+    line: ScoreLine
+    how: str
+    exact: bool
+
+
+def parse_submission_json(text: str) -> Any:
+    """The JSON value with its decimals kept; None where it cannot be read even leniently."""
+    for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
+        try:
+            return json.loads(candidate.lstrip("\ufeff"), parse_float=Decimal)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def claimed_scores(data: Any) -> tuple[list[Claimed], list[Claimed]]:
+    """(the claimed score under its several names, likeliest first; the scores per seed)."""
+    main: list[tuple[int, Claimed]] = []
+    seeds: list[Claimed] = []
+    for path, value in _numbers(data, (), 0):
+        name = path[-1].lower()
+        whole = ".".join(path).lower()
+        claimed = Claimed(".".join(path), float(value), _decimals(value), _seed_of(path))
+        if not 0.0 < claimed.value < 6.0:
+            continue
+        if any(_SEED_TABLES.search(p.lower()) for p in path[:-1]):
+            if "bpb" in name and not _NOT_THE_SCORE.search(name) or (name.isdigit() and "bpb" in whole):
+                seeds.append(claimed)
+        elif (rank := _rank(path)) is not None:
+            main.append((rank, claimed))
+    main.sort(key=lambda pair: pair[0])
+    return [c for _, c in main], seeds
+
+
+def _rank(path: tuple[str, ...]) -> int | None:
+    """How likely a field is the claimed score, 0 first; None for another number."""
+    name, whole = path[-1].lower(), ".".join(path).lower()
+    if "bpb" in whole or "bits_per_byte" in whole:
+        if _NOT_THE_SCORE.search(whole):
+            return None
+        depth = len(path) - 1
+        return (0 if name == "val_bpb" else 1 if "mean" in whole else 2) + 3 * depth
+    if name in ("score", "result", "metric", "metric_value"):
+        return 5
+    return 9 if name == "val_loss" and len(path) == 1 else None
+
+
+def _numbers(data: Any, path: tuple[str, ...], depth: int) -> list[tuple[tuple[str, ...], Decimal | int]]:
+    if depth > 5:
+        return []
+    if isinstance(data, dict):
+        items = [(str(k)[:80], v) for k, v in itertools.islice(data.items(), 300)]
+    elif isinstance(data, list):
+        items = [(_list_name(v, i), v) for i, v in enumerate(data[:64])]
+    else:
+        return (
+            [(path, data)] if isinstance(data, Decimal | int) and not isinstance(data, bool) and path else []
+        )
+    return [found for key, value in items for found in _numbers(value, (*path, key), depth + 1)]
+
+
+def _list_name(item: Any, index: int) -> str:
+    """A list of per-seed records is read as if it were keyed by seed."""
+    return str(item["seed"]) if isinstance(item, dict) and isinstance(item.get("seed"), int) else str(index)
+
+
+def _seed_of(path: tuple[str, ...]) -> int | None:
+    for part in reversed(path[:-1]):
+        if match := re.search(r"(\d{1,10})$", part):
+            return int(match[1])
+    return int(path[-1]) if path[-1].isdigit() else None
+
+
+def _decimals(value: Decimal | int) -> int:
+    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def agrees(
+    value: float, decimals: int, line_value: float, line_decimals: int, *, loose: bool = False
+) -> bool:
+    """Whether two prints of a number can be the same number: equal at the coarser print, or one unit off (cut, not rounded)."""
+    unit = 10.0 ** -min(decimals, line_decimals)
+    return abs(value - line_value) <= unit * (1.0001 if loose else 0.5001)
+
+
+def claimed_line(
+    main: Sequence[Claimed],
+    seeds: Sequence[Claimed],
+    logs: Sequence[Log],
+    printable: Callable[[str], bool] = bool,
+) -> ClaimedLine | None:
+    """The line that states the claimed score, or the mean it is; None where no log has it.
+
+    Tried in order: a result line equal to the claimed number; a label whose mean over the logs is that number (then the log
+    nearest the mean); a line equal to a claimed per-seed score; a running figure equal to the claimed number. Lines whose
+    label the script can print (`printable`) come before those that some other program wrote into the log.
+    """
+    for claimed in main:
+        if claimed.decimals < 2 or (claimed.name == "val_loss" and len(main) > 1 and claimed is not main[0]):
+            continue
+        direct = _direct(claimed, logs, printable, progress=False)
+        if direct is not None and direct.exact and min(claimed.decimals, direct.line.decimals) >= 5:
+            return direct
+        mean = _mean(claimed, seeds, logs, printable)
+        if mean is not None and (direct is None or not direct.exact or direct.line.label != mean.line.label):
+            return mean
+        if direct is not None:
+            return dataclasses.replace(direct, exact=True)
+    target = main[0].value if main else None
+    per_seed = [
+        found
+        for c in seeds
+        if c.decimals >= 3 and (found := _direct(c, logs, printable, progress=False)) is not None
+    ]
+    if per_seed:
+        best = min(per_seed, key=lambda f: abs(f.line.bpb - (target if target is not None else f.line.bpb)))
+        return dataclasses.replace(best, how=f"{best.log.path} states a claimed seed's score; {best.how}")
+    for claimed in main:
+        if claimed.decimals >= 4 and (found := _direct(claimed, logs, printable, progress=True)) is not None:
+            return found
+    return None
+
+
+def _direct(
+    claimed: Claimed, logs: Sequence[Log], printable: Callable[[str], bool], *, progress: bool
+) -> ClaimedLine | None:
+    found: list[tuple[tuple[bool, bool, int, bool, int], Log, ScoreLine]] = []
+    for log in logs:
+        for line in log.scores if progress else log.finals():
+            if agrees(claimed.value, claimed.decimals, line.bpb, line.decimals, loose=True):
+                strict = agrees(claimed.value, claimed.decimals, line.bpb, line.decimals)
+                mine = claimed.seed is None or log.seed == claimed.seed
+                rank = (
+                    strict,
+                    printable(line.label),
+                    min(line.decimals, claimed.decimals),
+                    mine,
+                    line.decimals,
+                )
+                found.append((rank, log, line))
+    if not found:
+        return None
+    rank, log, line = max(found, key=lambda f: (f[0], "exact" in f[2].label, f[2].line))
+    return ClaimedLine(log, line, f"line {line.line} states {claimed.name} = {claimed.value:g}", rank[0])
+
+
+def _mean(
+    claimed: Claimed, seeds: Sequence[Claimed], logs: Sequence[Log], printable: Callable[[str], bool]
+) -> ClaimedLine | None:
+    """The label whose mean over the logs (or over some three to six of them) is the claimed number."""
+    by_label: dict[str, list[tuple[Log, ScoreLine]]] = {}
+    for log in logs:
+        for label, line in {s.label: s for s in log.finals()}.items():
+            by_label.setdefault(label, []).append((log, line))
+    wanted = {c.seed for c in seeds if c.seed is not None}
+    found: list[tuple[int, list[tuple[Log, ScoreLine]], tuple[Log, ScoreLine]]] = []
+    for group in by_label.values():
+        for subset in _subsets(group, wanted):
+            mean = sum(line.bpb for _, line in subset) / len(subset)
+            decimals = min(line.decimals for _, line in subset)
+            if agrees(claimed.value, claimed.decimals, mean, max(decimals, 4), loose=True):
+                nearest = min(subset, key=lambda pair: abs(pair[1].bpb - claimed.value))
+                found.append((decimals, subset, nearest))
+                break
+    if not found:
+        return None
+    _, subset, (log, line) = max(
+        found, key=lambda f: (printable(f[2][1].label), f[0], len(f[1]), f[2][1].line)
+    )
+    how = f"{claimed.name} = {claimed.value:g} is the mean of this line over {len(subset)} logs; {log.path} is the nearest"
+    return ClaimedLine(log, line, how, True)
+
+
+def _subsets(group: list[tuple[Log, ScoreLine]], wanted: set[int]) -> list[list[tuple[Log, ScoreLine]]]:
+    """All of them, those of the claimed seeds, then every choice of three to six where that is few."""
+    result = [group] if len(group) > 1 else []
+    chosen = [pair for pair in group if pair[0].seed in wanted]
+    if len(chosen) > 1:
+        result.insert(0, chosen)
+    if 3 < len(group) <= 8:
+        result += [
+            list(c) for size in (3, 5, 4, 6) for c in itertools.combinations(group, size) if size < len(group)
+        ]
+    return result
+
+
+def nearest_line(value: float | None, logs: Sequence[Log]) -> tuple[Log, ScoreLine] | None:
+    """The result line nearest a claimed number; with no number the last result of the last log."""
+    lines = [(log, line) for log in logs for line in log.finals()]
+    if not lines:
+        return None
+    if value is None:
+        return lines[-1]
+    return min(lines, key=lambda pair: (abs(pair[1].bpb - value), -pair[1].decimals, -pair[1].line))
