@@ -41,8 +41,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         main = _readme_scores(submission)
     logs = read_logs(submission)
     line = _claimed_line(submission, main, seeds, logs, notes)
-    source = submission.script.source if submission.script else ""
-    environment = Environment(source)
+    environment = Environment(submission.script.runnable if submission.script else "")
     value = main[0].value if main else line.line.bpb if line else None
     run_scripts, readme = _commands(submission)
     believed = line if line is not None and (line.exact or not (run_scripts or readme)) else None

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from harness.case import Evidence, Setting
 from harness.intake.commands import Command
 from harness.intake.environment import Environment, Unknown, same_value
+from harness.intake.switches import proofs
 from harness.witnesses.claims.log import Log, Printed
 
 _MACHINE = re.compile(
@@ -167,12 +168,42 @@ def claimed_settings(
             f"({name}={settings[name].value}); left out, so that the whole script runs"
         )
         del settings[name]
-    ambiguous = _ambiguities(environment, command, rivals, settings, printed)
+    _apply_proofs(environment, log, settings, printed, notes)
+    ambiguous = _ambiguities(environment, command, rivals, printed)
     source = "log" if printed else kind if command is not None else "default"
     argv = _arguments(environment, command)
     return Settings(
         source, tuple(settings[n] for n in sorted(settings)), argv, tuple(ambiguous), tuple(notes)
     )
+
+
+def _apply_proofs(
+    environment: Environment, log: Log | None, settings: dict[str, Setting], printed: dict[str, Setting], notes: list[str]
+) -> None:
+    """Put right the switches whose value the log's own lines show; enter them as printed, since no command outranks them."""
+    if log is None:
+        return
+    for name, proof in proofs(environment, log).items():
+        if name in printed or is_machine(name, "") or _ONLY_PART.search(name):
+            continue
+        held = settings[name].value if name in settings else None
+        now = truth(environment, name, held)
+        if now is None or now == proof.on:
+            continue
+        text = next((t for t in (("1", "true", "True") if proof.on else ("0", "false", "")) if truth(environment, name, t) is proof.on), None)
+        if text is None:
+            continue
+        shown = f"shows line {proof.log_line}" if proof.log_line else "lacks the line"
+        notes.append(f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so")
+        settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
+
+
+def truth(environment: Environment, name: str, text: str | None) -> bool | None:
+    """Whether the value that the script makes of a text (None: unset) is true; None where that is not known."""
+    try:
+        return bool(environment.value(name, text))
+    except (Unknown, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+        return None
 
 
 def _choose(
@@ -261,7 +292,6 @@ def _ambiguities(
     environment: Environment,
     command: Command | None,
     rivals: Sequence[Command],
-    settings: dict[str, Setting],
     printed: dict[str, Setting],
 ) -> list[str]:
     """Feature switches on which commands of equal standing differ and the log is silent."""

@@ -1,0 +1,211 @@
+"""Switches that the claimed log proves: a line that the script prints only under ``if args.ttt_enabled`` was printed, or not.
+
+READMEs forget switches and logs do not print them all, but a log shows which branches ran. Only switches are settled so, and
+only where every print that could have made the line stands under the same test.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.intake.environment import Environment
+from harness.witnesses.claims.log import Log
+
+_SHORTEST = 8
+_DEPTH = 4
+
+Test = tuple[str, bool]
+"""A variable and whether its value must be true for a line to be printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """One switch that the log settles: its value, the log line that shows it (0: a line that is missing), the script line."""
+
+    name: str
+    on: bool
+    log_line: int
+    script_line: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Print:
+    text: str
+    line: int
+    tests: frozenset[Test]
+    plain: bool
+
+
+def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
+    """The switches that the log's lines settle, by variable.
+
+    A printed line proves the tests it stands under. A missing one proves a test false only where nothing else guards it and
+    the log shows most of what this script always prints, so that it is a log of this script.
+    """
+    prints = _prints(environment)
+    lines = _outer_lines(log)
+    by_text: dict[str, list[_Print]] = {}
+    for found in prints:
+        by_text.setdefault(found.text, []).append(found)
+    seen = {text: number for text in by_text if (number := _find(text, lines)) is not None}
+    result: dict[str, Proof] = {}
+    for text, number in seen.items():
+        same = [p for t, group in by_text.items() if t.startswith(text) or text.startswith(t) for p in group]
+        for name, on in frozenset.intersection(*(p.tests for p in same)):
+            result.setdefault(name, Proof(name, on, number, by_text[text][0].line))
+    if _same_script(by_text, seen):
+        for text, group in by_text.items():
+            if text not in seen and len(group) == 1 and group[0].plain and len(group[0].tests) == 1:
+                name, on = next(iter(group[0].tests))
+                result.setdefault(name, Proof(name, not on, 0, group[0].line))
+    return result
+
+
+def _same_script(by_text: Mapping[str, Sequence[_Print]], seen: Mapping[str, int]) -> bool:
+    """Whether the log shows nearly all that the script prints without any test."""
+    always = [text for text, group in by_text.items() if all(p.plain and not p.tests for p in group)]
+    return len(always) >= 4 and sum(text in seen for text in always) >= 0.8 * len(always)
+
+
+def _outer_lines(log: Log) -> list[tuple[int, str]]:
+    inside = {i for a, b in log.source for i in range(a, b + 1)}
+    return [(n, t.strip()[:400]) for n, t in log.text.items() if n not in inside and t.strip()]
+
+
+def _find(text: str, lines: Sequence[tuple[int, str]]) -> int | None:
+    return next((n for n, line in lines if text in line), None)
+
+
+def _prints(environment: Environment) -> list[_Print]:
+    """Every print or log call with a telling literal, and the tests it stands under, through its callers."""
+    if environment.tree is None:
+        return []
+    walker = _Walker(environment)
+    walker.visit_body(environment.tree.body, None, frozenset(), True)
+    callers = walker.callers
+    result = []
+    for function, found in walker.prints:
+        tests, plain = _through_callers(function, callers, _DEPTH)
+        result.append(dataclasses.replace(found, tests=found.tests | tests, plain=found.plain and plain))
+    return result
+
+
+def _through_callers(
+    function: str | None, callers: Mapping[str, list[tuple[str | None, frozenset[Test], bool]]], depth: int
+) -> tuple[frozenset[Test], bool]:
+    """(tests that hold wherever the function is called, whether it is surely called when they hold)."""
+    sites = callers.get(function or "", [])
+    if function is None or function == "main" or not sites or depth == 0:
+        return frozenset(), function is None or function == "main" or bool(sites)
+    common: frozenset[Test] | None = None
+    plain = len(sites) == 1
+    for caller, tests, certain in sites:
+        outer, sure = _through_callers(caller, callers, depth - 1)
+        held = tests | outer
+        common = held if common is None else common & held
+        plain = plain and certain and sure
+    return common or frozenset(), plain
+
+
+class _Walker:
+    """Collects prints and call sites with the tests they stand under; `certain` is lost inside loops, try and other tests."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._functions = {
+            n.name for n in ast.walk(environment.tree or ast.Module([], [])) if isinstance(n, ast.FunctionDef)
+        }
+        self.prints: list[tuple[str | None, _Print]] = []
+        self.callers: dict[str, list[tuple[str | None, frozenset[Test], bool]]] = {}
+
+    def visit_body(
+        self, body: Iterable[ast.stmt], function: str | None, tests: frozenset[Test], certain: bool
+    ) -> None:
+        for statement in body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.visit_body(statement.body, statement.name, frozenset(), True)
+            elif isinstance(statement, ast.ClassDef):
+                self.visit_body(statement.body, function, tests, certain)
+            elif isinstance(statement, ast.If):
+                self._visit_if(statement, function, tests, certain)
+            else:
+                self._visit_other(statement, function, tests, certain)
+            if _leaves(statement):
+                certain = False
+
+    def _visit_if(self, node: ast.If, function: str | None, tests: frozenset[Test], certain: bool) -> None:
+        positive, whole = self._tests(node.test)
+        self._expressions([node.test], function, tests, False)
+        self.visit_body(node.body, function, tests | positive, certain and (whole or _main_rank(node.test)))
+        negative = frozenset({(n, not on) for n, on in positive}) if len(positive) == 1 and whole else frozenset()
+        self.visit_body(node.orelse, function, tests | negative, certain and bool(negative))
+
+    def _visit_other(self, node: ast.stmt, function: str | None, tests: frozenset[Test], certain: bool) -> None:
+        blocks = [getattr(node, field, None) for field in ("body", "orelse", "finalbody")]
+        loose = isinstance(node, ast.For | ast.While | ast.Try)
+        for block in blocks:
+            if isinstance(block, list):
+                self.visit_body(block, function, tests, certain and not loose)
+        for handler in getattr(node, "handlers", []):
+            self.visit_body(handler.body, function, tests, False)
+        if isinstance(node, ast.With):
+            self._expressions([i.context_expr for i in node.items], function, tests, certain)
+        elif not any(isinstance(b, list) for b in blocks):
+            self._expressions([node], function, tests, certain)
+
+    def _expressions(
+        self, nodes: Sequence[ast.AST], function: str | None, tests: frozenset[Test], certain: bool
+    ) -> None:
+        for call in (n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Call)):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            if name in self._functions:
+                self.callers.setdefault(name, []).append((function, tests, certain))
+            if text := _literal(call):
+                self.prints.append((function, _Print(text, call.lineno, tests, certain)))
+
+    def _tests(self, test: ast.expr) -> tuple[frozenset[Test], bool]:
+        """(variables that must be true or false for the test to hold, whether nothing else is asked)."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            parts = [self._tests(v) for v in test.values]
+            return frozenset().union(*(p for p, _ in parts)), all(w for _, w in parts) and len(parts) == 1
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner, whole = self._tests(test.operand)
+            return (frozenset({(n, not on) for n, on in inner}), True) if len(inner) == 1 and whole else (frozenset(), False)
+        name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else None
+        variables = self._environment.targets.get(name or "", [])
+        return (frozenset({(variables[0], True)}), True) if len(variables) == 1 else (frozenset(), False)
+
+
+def _literal(call: ast.Call) -> str | None:
+    """The first literal text of a print or log call, up to its first value; None where it tells little."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    if not call.args or not re.search(r"print|log|write|info", name):
+        return None
+    first = call.args[0]
+    if isinstance(first, ast.JoinedStr) and first.values:
+        first = first.values[0] if isinstance(first.values[0], ast.Constant) else first
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return None
+    text = first.value.strip().split("\n")[0].strip()
+    return text if len(text) >= _SHORTEST and re.search(r"[A-Za-z]{4}", text) else None
+
+
+def _main_rank(test: ast.expr) -> bool:
+    """Whether a test only asks for the process that prints."""
+    return bool(re.search(r"master_process|is_main|rank\b.*== 0|__name__", ast.unparse(test)[:200]))
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    """Whether the statement may return, so that later ones of the function are not surely reached."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    inner = {
+        id(n)
+        for function in ast.walk(statement)
+        if isinstance(function, ast.FunctionDef | ast.Lambda)
+        for n in ast.walk(function)
+    }
+    return any(isinstance(n, ast.Return) and id(n) not in inner for n in ast.walk(statement))
