@@ -1,0 +1,215 @@
+"""A pull request of a git clone becomes submissions: what its head adds or changes against the main line."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.case import Origin, Submission
+from harness.intake import layout
+from harness.intake.assemble import Folder, submissions, without_script
+from harness.intake.errors import IntakeError
+from harness.intake.git import Entry, Repository
+from harness.intake.mainline import Base, find_base
+from harness.intake.needs import needed
+
+_REGULAR = ("100644", "100755", "100664")
+
+
+def load_pull_request(clone: Path, number: int, workspace: Path) -> list[Submission]:
+    """Submissions of pull request `number` in a clone of the challenge, bare or not.
+
+    Files come from git's objects at refs/pull/N/head, which is fetched where the clone lacks it. One submission for
+    each script that scores, wherever it lies; one without a script where the pull request brings none. Raises
+    IntakeError where the clone or the pull request cannot be read.
+    """
+    if isinstance(number, bool) or number < 1:
+        raise IntakeError(f"{number} is not the number of a pull request.")
+    repository = Repository(clone)
+    ref = f"refs/pull/{number:d}/head"
+    head = repository.resolve(ref)
+    if head is None:
+        repository.fetch_pull_request(number)
+        head = repository.resolve(ref)
+    if head is None:
+        raise IntakeError(f"The clone {clone} has {ref}, but it does not point to a commit.")
+    return _Reader(repository, number, head, workspace).load()
+
+
+@dataclasses.dataclass
+class _Reader:
+    repository: Repository
+    number: int
+    head: str
+    workspace: Path
+
+    def load(self) -> list[Submission]:
+        base = find_base(self.repository, self.head, self.number)
+        changed, notes = self._changed(base)
+        origin = Origin(str(self.repository.clone), self.number, self.head, base.commit, base.merged)
+        general = [*base.notes, *notes]
+        regular = [e for e in changed if e.mode in _REGULAR and e.change != "D"]
+        sizes = self.repository.sizes(e.object for e in regular)
+        tree: list[Entry] | None = None
+        found: list[Submission] = []
+        for place, entries in _grouped(regular).items():
+            if not any(_is_script(e.path) for e in entries):
+                continue
+            if tree is None:
+                tree = self.repository.tree(self.head)
+            found += self._load_folder(place, entries, tree, sizes, origin, general)
+        if found:
+            return _outside_noted(found)
+        return [self._nothing(changed, origin, general)]
+
+    def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
+        """What the pull request adds, changes or deletes, without what the main line holds already."""
+        entries = self.repository.diff(base.commit, self.head)
+        notes: list[str] = []
+        if base.before != base.commit:
+            differs = {e.path for e in self.repository.diff(base.before, self.head)}
+            own = [e for e in entries if e.path in differs]
+            if any(_is_script(e.path) for e in own) and len(own) < len(entries):
+                notes.append(
+                    f"{len(entries) - len(own)} files that the main line already holds unchanged are not counted."
+                )
+                entries = own
+        return entries, notes
+
+    def _load_folder(
+        self,
+        place: str,
+        entries: list[Entry],
+        tree: list[Entry],
+        sizes: dict[str, int],
+        origin: Origin,
+        general: list[str],
+    ) -> list[Submission]:
+        skipped = layout.Skipped()
+        objects = {_relative(place, e.path): e.object for e in entries}
+        missing = [path for path, object in objects.items() if object not in sizes]
+        for path in missing:
+            skipped.add("Left out because its content is missing in the clone", path)
+        contents = self._contents({p: o for p, o in objects.items() if p not in missing}, sizes, skipped)
+        brought, more = self._needed(place, contents, tree, skipped)
+        folder = Folder(place, contents | brought, candidates=set(contents), notes=(*general, *more))
+        return submissions(folder, origin, self.workspace, skipped)
+
+    def _contents(
+        self, objects: dict[str, str], sizes: dict[str, int], skipped: layout.Skipped
+    ) -> dict[str, bytes]:
+        safe = [path for path in objects if layout.is_safe(path)]
+        for path in objects.keys() - set(safe):
+            skipped.add("Left out because of an unsafe name", path)
+        chosen = layout.within_bounds(((p, sizes[objects[p]]) for p in safe), skipped)
+        blobs = self.repository.blobs(list(dict.fromkeys(objects[p] for p in chosen)))
+        contents = {}
+        for path in chosen:
+            data = blobs.get(objects[path])
+            if data is None:
+                skipped.add("Left out because its content is missing in the clone", path)
+            elif layout.is_lfs_pointer(data):
+                skipped.add("Left out because git holds only a Git LFS pointer, not the file", path)
+            else:
+                contents[path] = data
+        return contents
+
+    def _needed(
+        self, place: str, contents: dict[str, bytes], tree: list[Entry], skipped: layout.Skipped
+    ) -> tuple[dict[str, bytes], list[str]]:
+        """Files of the folder that the pull request leaves as they were, where its scripts need them."""
+        prefix = f"{place}/" if place else ""
+        present = {
+            e.path[len(prefix) :]: e.object for e in tree if e.path.startswith(prefix) and e.mode in _REGULAR
+        }
+        brought: dict[str, bytes] = {}
+        while True:
+            scripts = {p: d for p, d in (contents | brought).items() if p.endswith(".py")}
+            wanted = needed(scripts, present.keys() - contents.keys() - brought.keys())
+            wanted = {p for p in wanted if place or "/" not in p or not p.startswith("records/")}
+            if not wanted:
+                break
+            sizes = self.repository.sizes(present[p] for p in wanted)
+            more = self._contents(
+                {p: present[p] for p in sorted(wanted) if present[p] in sizes}, sizes, skipped
+            )
+            if not more:
+                break
+            brought |= more
+        if not brought:
+            return {}, []
+        return brought, [
+            f"Unchanged files that its scripts need were taken from its head: {layout.listed(sorted(brought))}."
+        ]
+
+    def _nothing(self, changed: list[Entry], origin: Origin, general: list[str]) -> Submission:
+        notes = [*general, *_reasons(changed)]
+        scripts = [e for e in changed if _is_script(e.path) and e.change != "D"]
+        if not changed:
+            notes.append("The pull request changes nothing against the main line.")
+        elif scripts:
+            notes.append(
+                "No script that it adds or changes computes a loss on validation tokens, so there is nothing to run: "
+                f"{layout.listed([layout.shown(e.path) for e in scripts])}."
+            )
+        else:
+            notes.append("It adds or changes no Python script, so there is nothing to run.")
+        places = sorted({_place(e.path) for e in changed if e.path.startswith("records/")})
+        return without_script(
+            f"pull request {self.number}", places[0] if places else "", origin, self.workspace, notes
+        )
+
+
+def _is_script(path: str) -> bool:
+    return path.endswith(".py")
+
+
+def _relative(place: str, path: str) -> str:
+    return path[len(place) + 1 :] if place else path
+
+
+def _place(path: str) -> str:
+    """The submission folder of a path: records/TRACK/NAME, or the folder in which it lies."""
+    parts = path.split("/")
+    if parts[0] == "records" and len(parts) >= 4:
+        return "/".join(parts[:3])
+    return posixpath.dirname(path)
+
+
+def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Changed files by submission folder; a folder nested in a record is one of its own if it has a submission.json."""
+    entries = list(entries)
+    own = {posixpath.dirname(e.path) for e in entries if posixpath.basename(e.path) == "submission.json"}
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        place = _place(entry.path)
+        above = posixpath.dirname(entry.path)
+        while above and above != place:
+            if above in own:
+                place = above
+                break
+            above = posixpath.dirname(above)
+        groups.setdefault(place, []).append(entry)
+    return groups
+
+
+def _reasons(changed: list[Entry]) -> list[str]:
+    skipped = layout.Skipped()
+    for entry in changed:
+        if entry.change == "D":
+            skipped.add("Deleted, so not audited", entry.path)
+        elif entry.mode == "120000":
+            skipped.add("Left out because it is a symbolic link", entry.path)
+        elif entry.mode == "160000":
+            skipped.add("Left out because it is a submodule, whose files are elsewhere", entry.path)
+    return skipped.sentences()
+
+
+def _outside_noted(found: list[Submission]) -> list[Submission]:
+    if any(re.match(r"records/", s.folder) for s in found):
+        return found
+    note = "The pull request changes scripts outside records/ only; they are audited all the same."
+    return [dataclasses.replace(s, notes=(note, *s.notes)) for s in found]
