@@ -35,7 +35,7 @@ def main(config: dict[str, Any]) -> None:
 def run(script: str, argv: list[str]) -> None:
     """Execute the script as __main__, its folder first on the module path."""
     sys.argv = [script, *argv]
-    sys.path[0] = os.path.dirname(script)
+    sys.path.insert(0, os.path.dirname(script))
     code = compile(Path(script).read_text(encoding="utf-8"), script, "exec", dont_inherit=True)
     module = types.ModuleType("__main__")
     module.__file__ = script

@@ -56,7 +56,9 @@ def attend(
 
 def _visible(queries: int, keys: int, causal: bool, window: tuple[int, int], device: Any) -> torch.Tensor:
     """Which keys [Tk] each query [Tq] sees: distance 0 is the query's own position, counted from the end."""
-    distance = (torch.arange(queries, device=device)[:, None] + (keys - queries)) - torch.arange(keys, device=device)
+    distance = (torch.arange(queries, device=device)[:, None] + (keys - queries)) - torch.arange(
+        keys, device=device
+    )
     visible = torch.ones(queries, keys, dtype=torch.bool, device=device)
     left, right = window
     if causal:
@@ -133,10 +135,14 @@ def flash_attn_3_varlen_func(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *positions: Any, **options: Any
 ) -> Any:
     """flash_attn_varlen_func of flash_attn_interface: used sequence lengths may follow the maximal ones."""
-    names = "cu_seqlens_q cu_seqlens_k max_seqlen_q max_seqlen_k seqused_q seqused_k softmax_scale causal".split()
+    names = (
+        "cu_seqlens_q cu_seqlens_k max_seqlen_q max_seqlen_k seqused_q seqused_k softmax_scale causal".split()
+    )
     options = dict(zip(names, positions, strict=False)) | options
     if options.pop("seqused_q", None) is not None or options.pop("seqused_k", None) is not None:
-        raise NotImplementedError("the emulator's flash_attn_varlen_func does not take seqused_q or seqused_k")
+        raise NotImplementedError(
+            "the emulator's flash_attn_varlen_func does not take seqused_q or seqused_k"
+        )
     return flash_attn_varlen_func(q, k, v, **options)
 
 

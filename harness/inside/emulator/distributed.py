@@ -125,7 +125,9 @@ def _in_place(tensor: Any, *args: Any, async_op: bool = False, **kwargs: Any) ->
 
 
 @torch.no_grad()
-def _flat(output: torch.Tensor, input: torch.Tensor, *args: Any, async_op: bool = False, **kw: Any) -> Work | None:
+def _flat(
+    output: torch.Tensor, input: torch.Tensor, *args: Any, async_op: bool = False, **kw: Any
+) -> Work | None:
     """all_gather_into_tensor, reduce_scatter_tensor, all_to_all_single: equal sizes over one rank."""
     if output.data_ptr() != input.data_ptr():
         output.view(-1).copy_(input.reshape(-1))
@@ -133,14 +135,18 @@ def _flat(output: torch.Tensor, input: torch.Tensor, *args: Any, async_op: bool 
 
 
 @torch.no_grad()
-def _to_list(outputs: list[torch.Tensor], input: Any, *args: Any, async_op: bool = False, **kw: Any) -> Work | None:
+def _to_list(
+    outputs: list[torch.Tensor], input: Any, *args: Any, async_op: bool = False, **kw: Any
+) -> Work | None:
     """all_gather, all_to_all: the list has one tensor."""
     outputs[0].copy_(input[0] if isinstance(input, list | tuple) else input)
     return _handle(outputs, async_op)
 
 
 @torch.no_grad()
-def _from_list(output: torch.Tensor, inputs: Any, *args: Any, async_op: bool = False, **kw: Any) -> Work | None:
+def _from_list(
+    output: torch.Tensor, inputs: Any, *args: Any, async_op: bool = False, **kw: Any
+) -> Work | None:
     """reduce_scatter, scatter: the list has one tensor; scatter's may be None off the source rank."""
     if inputs:
         output.copy_(inputs[0])
@@ -148,7 +154,9 @@ def _from_list(output: torch.Tensor, inputs: Any, *args: Any, async_op: bool = F
 
 
 @torch.no_grad()
-def _gather(input: torch.Tensor, gathered: Any = None, *args: Any, async_op: bool = False, **kw: Any) -> Work | None:
+def _gather(
+    input: torch.Tensor, gathered: Any = None, *args: Any, async_op: bool = False, **kw: Any
+) -> Work | None:
     for target in gathered or kw.get("gather_list") or ():
         target.copy_(input)
     return _handle(input, async_op)

@@ -15,7 +15,11 @@ def install() -> None:
     """Let every optimizer of torch ignore the choice of kernels, whether given by keyword or in a parameter group."""
     for name in dir(torch.optim):
         cls = getattr(torch.optim, name)
-        if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer:
+        if (
+            inspect.isclass(cls)
+            and issubclass(cls, torch.optim.Optimizer)
+            and cls is not torch.optim.Optimizer
+        ):
             _without_kernel_choice(cls)
 
 

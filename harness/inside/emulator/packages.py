@@ -13,7 +13,17 @@ import sys
 import types
 from typing import Any
 
-OBSERVERS = ("wandb", "psutil", "tqdm", "tqdm.auto", "pynvml", "dotenv", "setproctitle", "swanlab", "tensorboard")
+OBSERVERS = (
+    "wandb",
+    "psutil",
+    "tqdm",
+    "tqdm.auto",
+    "pynvml",
+    "dotenv",
+    "setproctitle",
+    "swanlab",
+    "tensorboard",
+)
 """Loggers, progress bars and monitors."""
 
 DOWNLOADERS = ("huggingface_hub", "hf_transfer", "modal", "runpod")

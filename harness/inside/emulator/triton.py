@@ -97,5 +97,3 @@ class _Operator:
         return function
 
     register_kernel = register_fake
-
-

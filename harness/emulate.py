@@ -1,0 +1,248 @@
+"""The emulated run: one script, at small scale, in the miniature world, inside the sandbox; everything it left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import sys
+
+from pathlib import Path
+
+from harness.case import Claim, Script, Submission
+from harness.outcome import classify
+from harness.sandbox import Limits, Mount, Sandbox
+from harness.worlds import World
+from harness.worlds.miniature import miniature
+from harness.worlds.scale import Scale, scale_profile
+
+INSIDE = Path(__file__).parent / "inside"
+AUDIT = "/work/.audit"
+WORLD = "/world"
+SEED = 0
+
+_NOT_FROM_A_README = re.compile(
+    r"PATH|HOME|TMPDIR|PYTHON.*|LD_.*|(LOCAL_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_.*|CUDA_.*|NCCL_.*|TORCH_.*|TORCHELASTIC.*"
+    r"|OMP_NUM_THREADS|MKL_.*|TRITON_.*|BASH.*|IFS|SHELL"
+)
+_MAY_BE_OUR_SCALE = ("RuntimeError", "ValueError", "AssertionError", "IndexError", "ZeroDivisionError")
+_TAIL = 4_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldSummary:
+    """What a report says of the world of a run."""
+
+    name: str
+    vocab_size: int
+    caseops: bool
+    val_tokens: int
+    train_tokens: int
+    ngram: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One emulated run. `outcome` is one of scored, no_score, crashed, timeout, memory, output, missing_package,
+    missing_tool, refused; `reason` one sentence. `out` holds stdout.txt, stderr.txt, trace/, and work/ with the files.
+
+    `overrides` lists (name, claimed or default value, value used); `missing` names programs looked for in vain; `notes`
+    says what else was done, such as a second attempt at a milder scale.
+    """
+
+    outcome: str
+    reason: str
+    out: Path
+    wall_s: float
+    overrides: tuple[tuple[str, str, str], ...]
+    world: WorldSummary
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stdout(self) -> str:
+        """What the script printed."""
+        return read_text(self.out / "stdout.txt")
+
+
+def emulate(
+    submission: Submission,
+    claim: Claim,
+    out: Path,
+    *,
+    cache: Path,
+    sandbox: Sandbox,
+    watch: bool = True,
+    wall_s: float = 300,
+    world: World | None = None,
+) -> Run:
+    """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in one.
+
+    A run that fails in a way our scale may have caused is repeated once at a milder scale. Raises ValueError when the
+    submission has no script, SandboxUnavailable when there is no sandbox.
+    """
+    if submission.script is None:
+        raise ValueError(f"{submission.name} has no script to run")
+    first = _attempt(
+        submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, mild=False
+    )
+    if first.outcome != "crashed" or not first.reason.startswith(_MAY_BE_OUR_SCALE):
+        return first
+    shutil.rmtree(out)
+    second = _attempt(
+        submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, mild=True
+    )
+    if second.outcome == "crashed":
+        return dataclasses.replace(second, notes=("failed in the same way at two scales",))
+    return dataclasses.replace(second, notes=(f"repeated at a milder scale after {first.reason}",))
+
+
+def _attempt(
+    submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
+    wall_s: float, world: World | None, *, mild: bool,
+) -> Run:  # fmt: skip
+    scale = scale_profile(script.runnable, claim.environment(), mild=mild)
+    world = world or miniature(
+        scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
+        caseops=scale.caseops,
+    )  # fmt: skip
+    place = _lay_out(submission, script, scale, claim, world, out, watch)
+    completed = sandbox.run(
+        [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
+        mounts=_mounts(script, world, out),
+        workdir=place.workdir,
+        env=_environment(claim, scale, world),
+        limits=Limits(
+            memory_bytes=8 * 2**30, wall_s=wall_s, processes=64, file_bytes=2 * 2**30, output_bytes=64 * 2**20
+        ),
+        stdout=out / "stdout.txt",
+        stderr=out / "stderr.txt",
+    )
+    missing = _missing(out)
+    outcome, reason = classify(
+        completed.reason,
+        completed.returncode,
+        place.printed(out),
+        read_text(out / "stderr.txt"),
+        script=place.script,
+        label=claim.label,
+        own_modules={Path(name).parts[0].removesuffix(".py") for name in submission.files},
+        missing=missing,
+    )
+    summary = WorldSummary(
+        world.name, world.vocab_size, world.caseops, world.val_tokens, world.train_tokens, world.ngram
+    )
+    return Run(outcome, reason, out, completed.wall_s, scale.overrides, summary, missing)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where the script lies inside the sandbox, and which log files it wrote there."""
+
+    workdir: str
+    script: str
+
+    def printed(self, out: Path) -> str:
+        """Standard output; where it shows no score, the log files of the script as well."""
+        printed = read_text(out / "stdout.txt")
+        if "val_" in printed or "bpb" in printed:
+            return printed
+        folder = out / "work" / self.workdir.removeprefix("/work/")
+        logs = [p for pattern in ("*.txt", "*.log", "logs/*") for p in sorted(folder.glob(pattern))]
+        return "\n".join([printed, *(read_text(p) for p in logs if p.is_file() and not p.is_symlink())])
+
+
+def _lay_out(
+    submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool
+) -> _Place:
+    """Fill out/work as the sandbox will see it at /work: the submission where it was, the data beside it."""
+    folder = submission.folder.strip("/") or submission.name
+    here = out / "work" / folder
+    shutil.copytree(submission.root, here, symlinks=True)
+    path = here / script.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(scale.source, encoding="utf-8")
+    for name in ("audit", "trace"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    _link_data(script.runnable, world, out / "work" / "data")
+    if not (here / "data").exists():
+        (here / "data").symlink_to("/work/data")
+    place = _Place(f"/work/{folder}", f"/work/{folder}/{script.path}")
+    config = {
+        "script": place.script,
+        "argv": [*claim.argv, *scale.argv],
+        "watch": watch,
+        "trace_dir": f"{AUDIT}/trace",
+        "audit_dir": AUDIT,
+        "val_stream": f"{WORLD}/val_stream.npy",
+        "ngram": world.ngram,
+        "bos_id": world.bos_id,
+        "vocab_size": world.vocab_size,
+        "seed": SEED,
+        "clock": {"step_seconds": scale.step_seconds, "steps": scale.steps},
+    }
+    (out / "audit" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return place
+
+
+def _link_data(source: str, world: World, data: Path) -> None:
+    """A `data` folder with the world under its own names and under those that the script spells out."""
+    for kind, real in (("datasets", world.layout.dataset), ("tokenizers", world.layout.tokenizer)):
+        (data / kind).mkdir(parents=True, exist_ok=True)
+        names = {entry.name for entry in (world.root / kind).iterdir()}
+        for name in names:
+            (data / kind / name).symlink_to(f"{WORLD}/{kind}/{name}")
+        pattern = r"fineweb\w*10B\w*" if kind == "datasets" else r"[\w.-]+\.(?:model|json)"
+        for name in set(re.findall(pattern, source)) - names:
+            (data / kind / name).symlink_to(f"{WORLD}/{real}")
+
+
+def _mounts(script: Script, world: World, out: Path) -> list[Mount]:
+    mounts = [
+        Mount(INSIDE, "/auditor/inside"),
+        Mount(world.root, WORLD),
+        Mount(out / "work", "/work", writable=True),
+        Mount(out / "audit", AUDIT, writable=True),
+        Mount(out / "trace", f"{AUDIT}/trace", writable=True),
+    ]
+    absolute = re.findall(r"[\"'](/[\w./-]+?)/(?:datasets|tokenizers)\b", script.runnable)
+    return mounts + [
+        Mount(world.root, path) for path in sorted(set(absolute)) if not path.startswith("/work/")
+    ]
+
+
+def _environment(claim: Claim, scale: Scale, world: World) -> dict[str, str]:
+    """The claimed settings, then our scale, then where the data is, then what the emulator needs."""
+    claimed = {k: v for k, v in claim.environment().items() if not _NOT_FROM_A_README.fullmatch(k)}
+    fixed = {
+        "PYTHONPATH": "/auditor",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "TRITON_INTERPRET": "1",
+        "HOME": "/work",
+        "WANDB_MODE": "disabled",
+    }
+    return claimed | dict(scale.env) | world.environment(WORLD) | fixed
+
+
+def _missing(out: Path) -> tuple[str, ...]:
+    """Programs that the script looked for in vain, as the emulator noted; the note is a stranger's data."""
+    try:
+        names = json.loads(read_text(out / "audit" / "missing.json") or "[]")
+    except ValueError:
+        return ()
+    return tuple(str(n)[:80] for n in names[:20]) if isinstance(names, list) else ()
+
+
+def read_text(path: Path) -> str:
+    """The end of a text file that a stranger wrote: never through a link, never more than 4 MB; empty if absent."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL))
+        return stream.read().decode("utf-8", errors="replace")

@@ -1,0 +1,162 @@
+"""The scale profile: a script written for 8xH100 and ten minutes made to run on one CPU thread in seconds.
+
+Only scale shrinks: width, heads' width, batch, steps, sequence, chunk and table sizes, keeping their ratios. The count of
+layers and heads, the vocabulary, every feature, rate and number of epochs stay as claimed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+
+from harness.worlds.scale_names import Sizes, shrunk
+from harness.worlds.scale_source import Number, Place, numbers, replace, texts
+
+HEAD_DIM = 8
+SEQUENCE = 64
+STEPS = 20
+TYPICAL_STEPS = 7_000
+"""Steps that the claimed runs reach in 600 s where only the clock ends them: 5,000 to 13,000 in the merged records."""
+BUDGET_SECONDS = 600.0
+TOKENS_PER_DOCUMENT = 170
+TRAIN_TOKENS = 120_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """The small run: `env` and `argv` override settings, `source` is the script with constants replaced line for line.
+
+    `overrides` lists (name, was, used). `step_seconds` is the virtual time that each of the first `steps` training
+    steps takes, so that they fill the training budget. `val_tokens` and `train_tokens` are what the world should hold.
+    """
+
+    env: Mapping[str, str]
+    argv: tuple[str, ...]
+    source: str
+    overrides: tuple[tuple[str, str, str], ...]
+    vocab_size: int
+    caseops: bool
+    val_tokens: int
+    train_tokens: int
+    seq_len: int
+    step_seconds: float
+    steps: int
+
+
+def scale_profile(source: str, claimed_env: Mapping[str, str], *, mild: bool = False) -> Scale:
+    """The profile for a script with its claimed settings. `mild` shrinks width and sequences half as much.
+
+    Raises SyntaxError when the source does not parse.
+    """
+    found = numbers(source, claimed_env)
+    words = texts(source, claimed_env)
+    vocab_size, caseops = _vocabulary(found, words)
+    sizes = _sizes(found, vocab_size, 2 if mild else 1)
+    env: dict[str, str] = {}
+    argv: list[str] = []
+    changes: dict[Place, str] = {}
+    overrides: dict[tuple[str, str], str] = {}
+    for number in found:
+        new = shrunk(number.name, number.value, sizes)
+        if new is None:
+            continue
+        was = f"{number.value:g}" if number.value % 1 else str(int(number.value))
+        overrides[number.variable or number.option or number.name, was] = str(new)
+        if number.variable:
+            env[number.variable] = str(new)
+        elif number.option:
+            argv += [number.option, str(new)]
+        elif number.place:
+            changes[number.place] = str(new)
+    warmup = min(int(_first(found, "warmup_steps", default=0.0)), 2)
+    return Scale(
+        env=env,
+        argv=tuple(argv),
+        source=replace(source, changes),
+        overrides=tuple((name, was, used) for (name, was), used in overrides.items()),
+        vocab_size=vocab_size,
+        caseops=caseops,
+        val_tokens=sizes.val_tokens,
+        train_tokens=TRAIN_TOKENS,
+        seq_len=sizes.train_seq_len,
+        step_seconds=_budget(found) / sizes.steps,
+        steps=sizes.steps + 2 * warmup,
+    )
+
+
+def _sizes(found: list[Number], vocab_size: int, times: int) -> Sizes:
+    heads = int(_first(found, "num_heads", "n_heads", "n_head", "nhead", "heads", default=8.0))
+    width = _first(
+        found, "model_dim", "d_model", "n_embd", "embedding_dim", "hidden_size", "dim", default=512.0
+    )
+    sequence = _first(
+        found, "train_seq_len", "seq_len", "sequence_length", "sequence_len", "seqlen", default=1024.0
+    )
+    small_width = min(width, HEAD_DIM * times * max(heads, 4))
+    small_sequence = min(int(sequence), SEQUENCE * times)
+    sequence_ratio = small_sequence / sequence
+    longest = max(
+        [small_sequence, *(_small(n.value, sequence_ratio) for n in found if "eval_seq_len" in n.name)]
+    )
+    stride = _first(
+        found, "eval_stride", "stride", "sliding_window_stride", "sliding_eval_stride", default=64.0
+    )
+    evaluated = _first(found, "eval_seq_len", default=sequence)
+    windows = min(math.ceil(evaluated / max(stride, 1)), 8 if vocab_size <= 2048 else 4)
+    steps = min(
+        STEPS,
+        int(_first(found, "iterations", "num_iterations", "max_steps", "train_steps", default=20_000.0)),
+    )
+    return Sizes(
+        width_ratio=small_width / width,
+        head_dim=max(4, int(small_width // heads)),
+        heads=heads,
+        sequence_ratio=sequence_ratio,
+        train_seq_len=small_sequence,
+        longest_seq_len=longest,
+        windows_per_sequence=max(windows, 1),
+        step_ratio=steps / _claimed_steps(found),
+        steps=max(steps, 1),
+        vocab_size=vocab_size,
+        val_tokens=64 * SEQUENCE * times + 37,
+        val_documents=64 * SEQUENCE * times // TOKENS_PER_DOCUMENT,
+    )
+
+
+def _small(length: float, ratio: float) -> int:
+    return max(16, round(length * ratio / 16) * 16)
+
+
+def _claimed_steps(found: list[Number]) -> float:
+    """The steps of the claimed run: what the clock allows, unless fewer are asked for."""
+    asked = _first(found, "iterations", "num_iterations", "max_steps", "train_steps", default=20_000.0)
+    return asked if asked <= 1.5 * TYPICAL_STEPS else TYPICAL_STEPS
+
+
+def _budget(found: list[Number]) -> float:
+    """The training budget in seconds; where there is none, the challenge's."""
+    seconds = _first(found, "max_wallclock_seconds", "max_wallclock", "time_budget", default=BUDGET_SECONDS)
+    return seconds if seconds > 0 else BUDGET_SECONDS
+
+
+def _first(found: list[Number], *names: str, default: float) -> float:
+    """The first of these names that the script knows with a positive value; environment variables before constants."""
+    for name in names:
+        values = [n for n in found if n.name == name and n.value > 0]
+        values.sort(key=lambda n: n.variable is None)
+        if values:
+            return values[0].value
+    return default
+
+
+def _vocabulary(found: list[Number], words: Mapping[str, str]) -> tuple[int, bool]:
+    """The vocabulary that the script wants, and whether its tokenizer is the case-folding one."""
+    paths = " ".join(v for k, v in words.items() if re.search("DATA|TOKENIZER", k)).lower()
+    flag = words.get("CASEOPS_ENABLED", "1" if "caseops" in paths else "0")
+    size = _first(found, "vocab_size", default=0.0)
+    if not size:
+        in_path = re.search(r"(?:sp|byte|bpe_?|fineweb_)(\d{3,5})", paths)
+        size = float(in_path[1]) if in_path else 1024.0
+    return int(size), flag.strip().lower() in ("1", "true", "yes")
