@@ -1,10 +1,10 @@
-"""The claimed configuration of a submission: its claimed run, the line that states the score, and the settings it ran with."""
+"""The claimed configuration of a submission: its run, the line that states the score, its settings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.case import Claim, Evidence, Submission
@@ -31,8 +31,9 @@ _README_SCORE = re.compile(
 def claimed_configuration(submission: Submission) -> Claim:
     """What the submission claims: score, claimed line, settings, artifact size, each with its evidence.
 
-    The claimed run is the log that states submission.json's score. Its printed settings come first, then one run script or
-    README command fills in what the log does not print. Never raises for what the files contain.
+    The claimed run is the log that states submission.json's score. Its printed settings come first, then
+    one run script or README command fills in what the log does not print. Never raises for what the files
+    contain.
     """
     notes: list[str] = []
     json_file, data = _submission_json(submission, notes)
@@ -133,12 +134,13 @@ def _claimed_line(
             else "no log has a result"
         )
         return None
-    how = f"no line states the claimed score exactly; line {nearest[1].line} of {nearest[0].path} is the nearest"
-    return ClaimedLine(nearest[0], nearest[1], how, False)
+    log, result = nearest
+    how = f"no line states the claimed score exactly; line {result.line} of {log.path} is the nearest"
+    return ClaimedLine(log, result, how, False)
 
 
 def _may_be_of(log: Log, submission: Submission) -> bool:
-    """Whether this script can have written the log: it is the script that the log embeds, or prints its last results.
+    """Whether this script can have written the log: the log embeds it, or it prints the log's last results.
 
     Only asked where the folder holds another script that could have.
     """
@@ -229,8 +231,8 @@ def _embedded_note(log: Log, submission: Submission) -> list[str]:
     if len(lines ^ theirs) == 0:
         return []
     return [
-        f"{log.path} embeds another script than the one submitted: {len(theirs - lines)} of its lines are not in it, "
-        f"{len(lines - theirs)} lines are new"
+        f"{log.path} embeds another script than the one submitted: {len(theirs - lines)} of its lines are "
+        f"not in it, {len(lines - theirs)} lines are new"
     ]
 
 
@@ -241,7 +243,7 @@ def _squeeze(text: str) -> str:
 def _artifact(
     line: ClaimedLine | None, json_file: str | None, data: Any
 ) -> tuple[int | None, Evidence | None]:
-    """The claimed artifact's bytes: the total that the claimed log states nearest the claimed line, else submission.json's."""
+    """The claimed artifact's bytes: the total of the claimed run in its log, else submission.json's."""
     if line is not None:
         size = artifact_size(line.log, line.line.line)
         if size is not None:
@@ -261,7 +263,7 @@ def _artifact(
 
 
 def artifact_size(log: Log, claimed: int) -> Size | None:
-    """The last total size stated before the claimed line (a log may hold several runs), else the first after it."""
+    """The last total size before the claimed line (a log may hold several runs), else the first after it."""
     for kind in ("total", "artifact"):
         sizes = [s for s in log.sizes if s.kind == kind]
         before = [s for s in sizes if s.line <= claimed]

@@ -13,15 +13,16 @@ from typing import Any
 from harness.witnesses.claims.log import Log, ScoreLine
 
 _NOT_THE_SCORE = re.compile(
-    r"std|stdev|delta|gain|gap|improve|baseline|base_|sota|prior|previous|comparison|roundtrip|pre_|before|vs_|ablation"
-    r"|without|no_ttt|diagnostic|bytes|threshold|merged|leader|reference|sem|var\b|unquant|fp32|bf16|float|range|min_|max_"
+    r"std|stdev|delta|gain|gap|improve|baseline|base_|sota|prior|previous|comparison|roundtrip|pre_|before|vs_"
+    r"|ablation|without|no_ttt|diagnostic|bytes|threshold|merged|leader|reference|sem|var\b|unquant|fp32|bf16"
+    r"|float|range|min_|max_"
 )
 _SEED_TABLES = re.compile(r"seed|per_run|runs|all_")
 
 
 @dataclasses.dataclass(frozen=True)
 class Claimed:
-    """One number that submission.json gives: `name` is its field, `decimals` how it is printed, `seed` whose it is."""
+    """One number of submission.json: field, value, decimals as printed, the seed it belongs to."""
 
     name: str
     value: float
@@ -60,7 +61,7 @@ def claimed_scores(data: Any) -> tuple[list[Claimed], list[Claimed]]:
         if not 0.0 < claimed.value < 6.0:
             continue
         if any(_SEED_TABLES.search(p.lower()) for p in path[:-1]):
-            if "bpb" in name and not _NOT_THE_SCORE.search(name) or (name.isdigit() and "bpb" in whole):
+            if ("bpb" in name and not _NOT_THE_SCORE.search(name)) or (name.isdigit() and "bpb" in whole):
                 seeds.append(claimed)
         elif (rank := _rank(path)) is not None:
             main.append((rank, claimed))
@@ -115,7 +116,7 @@ def _decimals(value: Decimal | int) -> int:
 def agrees(
     value: float, decimals: int, line_value: float, line_decimals: int, *, loose: bool = False
 ) -> bool:
-    """Whether two prints of a number can be the same number: equal at the coarser print, or one unit off (cut, not rounded)."""
+    """Whether two prints can be one number: equal at the coarser print; `loose`: one unit off."""
     unit = 10.0 ** -min(decimals, line_decimals)
     return abs(value - line_value) <= unit * (1.0001 if loose else 0.5001)
 
@@ -128,9 +129,10 @@ def claimed_line(
 ) -> ClaimedLine | None:
     """The line that states the claimed score, or the mean it is; None where no log has it.
 
-    Tried in order: a result line equal to the claimed number; a label whose mean over the logs is that number (then the log
-    nearest the mean); a line equal to a claimed per-seed score; a running figure equal to the claimed number. Lines whose
-    label the script can print (`printable`) come before those that some other program wrote into the log.
+    Tried in order: a result line equal to the claimed number; a label whose mean over the logs is that
+    number (then the log nearest the mean); a line equal to a claimed per-seed score; a running figure equal
+    to the claimed number. Lines whose label the script can print (`printable`) come before those that some
+    other program wrote into the log.
     """
     for claimed in main:
         if claimed.decimals < 2 or (claimed.name == "val_loss" and len(main) > 1 and claimed is not main[0]):
@@ -204,7 +206,8 @@ def _mean(
     _, subset, (log, line) = max(
         found, key=lambda f: (printable(f[2][1].label), f[0], len(f[1]), f[2][1].line)
     )
-    how = f"{claimed.name} = {claimed.value:g} is the mean of this line over {len(subset)} logs; {log.path} is the nearest"
+    claim = f"{claimed.name} = {claimed.value:g}"
+    how = f"{claim} is the mean of this line over {len(subset)} logs; {log.path} is the nearest"
     return ClaimedLine(log, line, how, True)
 
 

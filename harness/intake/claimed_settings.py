@@ -1,4 +1,4 @@
-"""The claimed settings: what the claimed log prints, and the one command that fills in what it does not print."""
+"""The claimed settings: what the claimed log prints, and one command for what it does not print."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from harness.case import Evidence, Setting
+from harness.case import Setting
 from harness.intake.commands import Command
-from harness.intake.environment import Environment, Unknown, same_value
+from harness.intake.conversion import FAILURES, Unknown, same_value
+from harness.intake.environment import Environment
 from harness.intake.switches import proofs
 from harness.witnesses.claims.log import Log, Printed
 
 _MACHINE = re.compile(
-    r"^(?:(?:.*_)?(?:PATH|PATHS|DIR|DIRS|FILE|FILES|ROOT|URL|REPO|REPO_ID|HOST|PORT|ADDR|TOKEN|CACHE_DIR|GLOB|PREFIX_PATH)"
-    r"|RUN_ID|RUN_NAME|RUN_TAG|LOGFILE|LOG_NAME|RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_.*|NCCL_.*|TORCH.*|CUDA_.*"
-    r"|OMP_.*|MKL_.*|PYTHON.*|PYTORCH_.*|HF_.*|WANDB_.*|TRITON_.*|PATH|HOME|USER|HOSTNAME|LD_.*|GLOO_.*|IS_MAIN_PROCESS"
+    r"^(?:(?:.*_)?(?:PATH|PATHS|DIR|DIRS|FILE|FILES|ROOT|URL|REPO|REPO_ID|HOST|PORT|ADDR|TOKEN|GLOB)"
+    r"|RUN_ID|RUN_NAME|RUN_TAG|LOGFILE|LOG_NAME|RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_.*|NCCL_.*"
+    r"|TORCH.*|CUDA_.*|OMP_.*|MKL_.*|PYTHON.*|PYTORCH_.*|HF_.*|WANDB_.*|TRITON_.*|HOME|USER|HOSTNAME|LD_.*"
+    r"|GLOO_.*|IS_MAIN_PROCESS"
     r"|DISTRIBUTED|NPROC.*|NGPU.*|DATASET|EXPERIMENT.*|TOKENIZER)$"
 )
 _ONLY_PART = re.compile(
-    r"EVAL_ONLY|ONLY_EVAL|SKIP_TRAIN|NO_TRAIN|TTT_ONLY|LOAD_(?:CKPT|CHECKPOINT|MODEL|ARTIFACT)|RESUME|EVAL_CHECKPOINT|QUANT_ONLY"
+    r"EVAL_ONLY|ONLY_EVAL|SKIP_TRAIN|NO_TRAIN|TTT_ONLY|LOAD_(?:CKPT|CHECKPOINT|MODEL|ARTIFACT)|RESUME"
+    r"|EVAL_CHECKPOINT|QUANT_ONLY"
 )
 _FEATURE = re.compile(
-    r"TTT|SLOT|NGRAM|N_GRAM|PPM|CACHE|ETLB|HEDGE|MIXER|KNN|CTW|TILT|BACKOFF|PREQUANT|ADAPT|TWO_?PASS|ORACLE|DIRICHLET"
+    r"TTT|SLOT|NGRAM|N_GRAM|PPM|CACHE|ETLB|HEDGE|MIXER|KNN|CTW|TILT|BACKOFF|PREQUANT|ADAPT|TWO_?PASS|ORACLE"
+    r"|DIRICHLET"
 )
 _ASIDE = re.compile(
-    r"(?i)\b(?:baseline|ablation|control|reproduces? (?:pr|#)|previous|original|smoke|debug|quick|sanity|local|single[- ]gpu|1x ?h100"
+    r"(?i)\b(?:baseline|ablation|control|reproduces? (?:pr|#)|previous|original|smoke|debug|quick|sanity"
+    r"|local|single[- ]gpu|1x ?h100"
     r"|1xh100|mlx|cpu|disabled|without|optional|alternative|sweep)\b"
 )
+_ON = ("1", "true", "True", "yes", "on")
 _OFF = ("", "0", "false", "no", "off", "none", "False", "None", "0.0")
 
 
@@ -49,7 +55,7 @@ def is_machine(name: str, value: str) -> bool:
 
 
 def printed_settings(environment: Environment, log: Log | None, until: int | None) -> dict[str, Setting]:
-    """The variables that the log's printed settings stand for, by name; the last print before line `until` counts."""
+    """The variables that the log's printed settings stand for; the last print before line `until` counts."""
     result: dict[str, Setting] = {}
     if log is None:
         return result
@@ -96,7 +102,7 @@ def _text(environment: Environment, name: str, printed: str) -> str | None:
     """The variable's text for a printed value; a print that rounds the default stands for the default."""
     try:
         default = environment.default(name)
-    except (Unknown, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+    except (Unknown, *FAILURES):
         default = None
     if isinstance(default, float) and same_value(default, printed) and "e" not in printed:
         return repr(default)
@@ -145,9 +151,9 @@ def claimed_settings(
 ) -> Settings:
     """Merge the claimed log's printed settings with at most one command.
 
-    The log wins where it speaks. Of the commands the one is taken that contradicts the log least, run scripts before the
-    README, and of the README's the one whose features the submission's `title` names, then the one nearest a line of `mentions` (where the
-    claimed score stands).
+    The log wins where it speaks. Of the commands the one is taken that contradicts the log least, run
+    scripts before the README, and of the README's the one whose features the submission's `title` names,
+    then the one nearest a line of `mentions` (where the claimed score stands).
     """
     printed = printed_settings(environment, log, until)
     notes: list[str] = []
@@ -158,7 +164,7 @@ def claimed_settings(
         against = _contradictions(environment, chosen, printed, notes)
         if against >= 2 and against > sum(n in printed for n in chosen if n != "SEED") - against:
             notes.append(
-                f"{command.file}:{command.line} is not the claimed run's command: it contradicts the log; left out"
+                f"{command.file}:{command.line} contradicts the log, so it is another run's; left out"
             )
             chosen, command, rivals = {}, None, []
     settings = {**chosen, **printed}
@@ -169,7 +175,7 @@ def claimed_settings(
         )
         del settings[name]
     _apply_proofs(environment, log, settings, printed, notes)
-    ambiguous = _ambiguities(environment, command, rivals, printed)
+    ambiguous = _ambiguities(environment, command, rivals, printed) + _unsaid(environment, settings, title)
     source = "log" if printed else kind if command is not None else "default"
     argv = _arguments(environment, command)
     return Settings(
@@ -178,9 +184,13 @@ def claimed_settings(
 
 
 def _apply_proofs(
-    environment: Environment, log: Log | None, settings: dict[str, Setting], printed: dict[str, Setting], notes: list[str]
+    environment: Environment,
+    log: Log | None,
+    settings: dict[str, Setting],
+    printed: dict[str, Setting],
+    notes: list[str],
 ) -> None:
-    """Put right the switches whose value the log's own lines show; enter them as printed, since no command outranks them."""
+    """Put right the switches that the log's own lines show; they count as printed."""
     if log is None:
         return
     for name, proof in proofs(environment, log).items():
@@ -190,19 +200,28 @@ def _apply_proofs(
         now = truth(environment, name, held)
         if now is None or now == proof.on:
             continue
-        text = next((t for t in (("1", "true", "True") if proof.on else ("0", "false", "")) if truth(environment, name, t) is proof.on), None)
+        text = next(
+            (
+                t
+                for t in (("1", "true", "True") if proof.on else ("0", "false", ""))
+                if truth(environment, name, t) is proof.on
+            ),
+            None,
+        )
         if text is None:
             continue
         shown = f"shows line {proof.log_line}" if proof.log_line else "lacks the line"
-        notes.append(f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so")
+        notes.append(
+            f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
+        )
         settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
 
 
 def truth(environment: Environment, name: str, text: str | None) -> bool | None:
-    """Whether the value that the script makes of a text (None: unset) is true; None where that is not known."""
+    """Whether the script's value for a text (None: unset) is true; None where that is not known."""
     try:
         return bool(environment.value(name, text))
-    except (Unknown, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+    except (Unknown, *FAILURES):
         return None
 
 
@@ -257,7 +276,7 @@ def _named(command: Command, title: str) -> int:
 def _contradictions(
     environment: Environment, chosen: dict[str, Setting], printed: dict[str, Setting], notes: list[str]
 ) -> int:
-    """How many of a command's settings the log contradicts; each is noted. The seed may differ from run to run."""
+    """How many of a command's settings the log contradicts; each is noted. The seed may differ."""
     count = 0
     for name, setting in chosen.items():
         held = printed.get(name)
@@ -277,9 +296,7 @@ def _of_command(environment: Environment, command: Command, notes: list[str]) ->
     for name, (value, evidence) in command.variables.items():
         if is_machine(name, value):
             continue
-        if name in environment.variables or (environment.dynamic and name.lower() in environment.targets):
-            result[name] = Setting(name, value, evidence)
-        elif environment.dynamic or environment.tree is None:
+        if name in environment.variables or environment.dynamic or environment.tree is None:
             result[name] = Setting(name, value, evidence)
         else:
             unread.append(name)
@@ -308,7 +325,7 @@ def _ambiguities(
             ):
                 continue
             mine, theirs = _held(environment, command, name), _held(environment, rival, name)
-            if (mine in _OFF) != (theirs in _OFF):
+            if (mine in _OFF) != (theirs in _OFF) and (_is_switch(name) or {mine, theirs} <= {*_OFF, *_ON}):
                 result.setdefault(
                     name,
                     f"{command.file}:{command.line} and {rival.file}:{rival.line} disagree on {name} "
@@ -317,12 +334,35 @@ def _ambiguities(
     return list(result.values())
 
 
+def _unsaid(environment: Environment, settings: dict[str, Setting], title: str) -> list[str]:
+    """Switches of a feature that the submission's title names, off by default and turned on nowhere."""
+    result = []
+    for name in sorted(environment.variables):
+        feature = _FEATURE.search(name)
+        if name in settings or feature is None or not _is_switch(name) or is_machine(name, ""):
+            continue
+        words = re.sub(r"(?i)(?:no|without|sans|non)[-_ ]?" + feature[0], "", title)
+        if feature[0] in words.upper() and truth(environment, name, None) is False:
+            result.append(
+                f"the title names {feature[0]}, but {name} is off by default and nothing says that it was on"
+            )
+    return result
+
+
+def _is_switch(name: str) -> bool:
+    return (
+        name.endswith(("_ENABLED", "_ENABLE", "_ON"))
+        or name.startswith(("USE_", "ENABLE_"))
+        or bool(_FEATURE.fullmatch(name))
+    )
+
+
 def _held(environment: Environment, command: Command, name: str) -> str:
     if name in command.variables:
         return command.variables[name][0]
     try:
         default = environment.default(name)
-    except (Unknown, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+    except (Unknown, *FAILURES):
         return ""
     return {True: "1", False: "0"}.get(default, str(default)) if isinstance(default, bool) else str(default)
 

@@ -1,4 +1,4 @@
-"""Commands that run a script, as READMEs and run scripts spell them: the variables they set and the arguments they pass."""
+"""Commands that run a script, as READMEs and run scripts spell them: their variables and arguments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Command:
 def commands_in(text: str, file: str) -> list[Command]:
     """The commands of a Markdown file (those of its code blocks and code-like lines) or of a shell script.
 
-    Variables exported earlier in the same block belong to a command; nothing carries over from block to block.
+    Variables exported earlier in the same block belong to a command; nothing carries over from block to
+    block.
     """
     markdown = not file.endswith((".sh", ".bash", ".slurm", ".sbatch"))
     result: list[Command] = []
@@ -175,6 +176,8 @@ def _simple_commands(tokens: list[tuple[int, str]]) -> list[list[tuple[int, str]
             result.append([])
         elif set(token[1]) <= set("<>&") and token[1]:
             skip = True
+            if result[-1] and result[-1][-1][1] in ("1", "2"):
+                result[-1].pop()
         elif skip:
             skip = False
         else:

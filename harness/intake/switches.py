@@ -1,7 +1,7 @@
-"""Switches that the claimed log proves: a line that the script prints only under ``if args.ttt_enabled`` was printed, or not.
+"""Switches that the claimed log proves: a line printed only under ``if args.ttt_enabled`` is there or not.
 
-READMEs forget switches and logs do not print them all, but a log shows which branches ran. Only switches are settled so, and
-only where every print that could have made the line stands under the same test.
+READMEs forget switches and logs do not print them all, but a log shows which branches ran. Only switches
+are settled so, and only where every print that could have made the line stands under the same test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Test = tuple[str, bool]
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """One switch that the log settles: its value, the log line that shows it (0: a line that is missing), the script line."""
+    """One switch that the log settles; `log_line` shows it (0: missing), `script_line` prints it."""
 
     name: str
     on: bool
@@ -42,8 +42,9 @@ class _Print:
 def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
     """The switches that the log's lines settle, by variable.
 
-    A printed line proves the tests it stands under. A missing one proves a test false only where nothing else guards it and
-    the log shows most of what this script always prints, so that it is a log of this script.
+    A printed line proves the tests it stands under. A missing one proves a test false only where nothing
+    else guards it and the log shows most of what this script always prints, so that it is a log of this
+    script.
     """
     prints = _prints(environment)
     lines = _outer_lines(log)
@@ -111,7 +112,7 @@ def _through_callers(
 
 
 class _Walker:
-    """Collects prints and call sites with the tests they stand under; `certain` is lost inside loops, try and other tests."""
+    """Collects prints and call sites with their tests; `certain` is lost in loops, try and other tests."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -140,10 +141,14 @@ class _Walker:
         positive, whole = self._tests(node.test)
         self._expressions([node.test], function, tests, False)
         self.visit_body(node.body, function, tests | positive, certain and (whole or _main_rank(node.test)))
-        negative = frozenset({(n, not on) for n, on in positive}) if len(positive) == 1 and whole else frozenset()
+        negative = (
+            frozenset({(n, not on) for n, on in positive}) if len(positive) == 1 and whole else frozenset()
+        )
         self.visit_body(node.orelse, function, tests | negative, certain and bool(negative))
 
-    def _visit_other(self, node: ast.stmt, function: str | None, tests: frozenset[Test], certain: bool) -> None:
+    def _visit_other(
+        self, node: ast.stmt, function: str | None, tests: frozenset[Test], certain: bool
+    ) -> None:
         blocks = [getattr(node, field, None) for field in ("body", "orelse", "finalbody")]
         loose = isinstance(node, ast.For | ast.While | ast.Try)
         for block in blocks:
@@ -173,8 +178,14 @@ class _Walker:
             return frozenset().union(*(p for p, _ in parts)), all(w for _, w in parts) and len(parts) == 1
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             inner, whole = self._tests(test.operand)
-            return (frozenset({(n, not on) for n, on in inner}), True) if len(inner) == 1 and whole else (frozenset(), False)
-        name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else None
+            return (
+                (frozenset({(n, not on) for n, on in inner}), True)
+                if len(inner) == 1 and whole
+                else (frozenset(), False)
+            )
+        name = (
+            test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else None
+        )
         variables = self._environment.targets.get(name or "", [])
         return (frozenset({(variables[0], True)}), True) if len(variables) == 1 else (frozenset(), False)
 

@@ -1,8 +1,9 @@
 """A tolerant reader of training logs: scores, settings, sizes, times and seeds, each with its line.
 
-Logs differ by author. Many embed the whole script (or several) before the run's own lines; numbers inside that source
-are not results, so source regions are found first and skipped. Every pattern is bounded and every line cut, so a hostile
-log costs no more than its length. What the reader does not understand it leaves.
+Logs differ by author. Many embed the whole script (or several) before the run's own lines; numbers inside
+that source are not results, so source regions are found first and skipped. Every pattern is bounded and
+every line cut, so a hostile log costs no more than its length. What the reader does not understand it
+leaves.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?%?|\b(?:nan|inf)\b"
 )
 _PREFIX = re.compile(
-    r"^\s*(?:\[?(?:rank|default)\s?\d{1,3}\]?:\s?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,12}\s|\[\d\d:\d\d:\d\d\S{0,8}\s?"
+    r"^\s*(?:\[?(?:rank|default)\s?\d{1,3}\]?:\s?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,12}\s"
+    r"|\[\d\d:\d\d:\d\d\S{0,8}\s?"
     r"|\[\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\]]{0,12}\]\s?|I\d{4} \S{1,40}\]\s|\d{9,11}\.\d{1,9}\s)+"
 )
 _BPB = re.compile(
@@ -43,11 +45,13 @@ _STEP = re.compile(
 _RUNNING = re.compile(r"(?i)running|chunk\s?[\[ :=]?\d|\d\s?%|\d/\d{2,8}\b|progress|\brb:")
 _RULE = re.compile(r"^[=\-#*_]{20,}\s*$")
 _CODE = re.compile(
-    r"^(?:import\s+\w|from\s+[\w.]{1,80}\s+import\b|#!|\"\"\"|'''|def\s+\w+\(|class\s+\w+[(:]|[A-Z][A-Z0-9_]{2,60} = \w{0,40}[(\[{]$)"
+    r"^(?:import\s+\w|from\s+[\w.]{1,80}\s+import\b|#!|\"\"\"|'''|def\s+\w+\(|class\s+\w+[(:]"
+    r"|[A-Z][A-Z0-9_]{2,60} = \w{0,40}[(\[{]$)"
 )
 _LOG_SURE = re.compile(
-    r"^(?:step:?\s?\d|warmup_step:?\s?\d|model_params:\s?\d|train_shards:\s?\d|val_tokens:\s?\d|val_bpb:enabled"
-    r"|train_loader:|val_loader:|world_size:\s?\d|Running Python|logs/\S{1,200}\.txt$|\d{1,8}/\d{1,8} (?:train|val)_loss"
+    r"^(?:step:?\s?\d|warmup_step:?\s?\d|model_params:\s?\d|train_shards:\s?\d|val_tokens:\s?\d"
+    r"|val_bpb:enabled|train_loader:|val_loader:|world_size:\s?\d|Running Python|logs/\S{1,200}\.txt$"
+    r"|\d{1,8}/\d{1,8} (?:train|val)_loss"
     r"|stopping_early:|Serialized model|\| NVIDIA-SMI|W\d{4} \d\d:|\*{30,}|seed:\s?\d|\[rank\d)"
 )
 _BLOCK_PAIR = re.compile(r"^\s{0,12}[\"']?([A-Za-z_]\w{0,60})[\"']?\s{0,24}[:=]\s{1,24}(\S.{0,300})$")
@@ -58,7 +62,8 @@ _INLINE_PAIR = re.compile(
 _SEED = re.compile(r"(?i)(?:^|[\s_,({])seed[\"']?\s{0,2}[:=]\s{0,2}(\d{1,10})\b")
 _NAME_SEED = re.compile(r"(?i)(?:seed|_s|-s)[_-]?(\d{1,10})(?!\d)")
 _TIME = re.compile(
-    r"(\w{0,40}(?:time|elapsed|wallclock|took))\s{0,2}[:=]\s{0,2}~?(\d{1,9}(?:\.\d{1,6})?)\s?(ms|m\b|min|s\b|sec|h\b)?"
+    r"(\w{0,40}(?:time|elapsed|wallclock|took))\s{0,2}[:=]\s{0,2}~?(\d{1,9}(?:\.\d{1,6})?)"
+    r"\s?(ms|m\b|min|s\b|sec|h\b)?"
 )
 _BYTES = re.compile(r"(?<![\d.])(\d{1,3}(?:,\d{3}){1,4}|\d{4,12})(?![\d.,]\d)\s{0,3}(bytes|B)?\b")
 
@@ -88,8 +93,11 @@ class Printed:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """A byte count; `kind` is "total" (code and compressed model), "artifact" (as "total", less plainly said), "model",
-    "raw_model", "code" or "raw_total"."""
+    """A byte count.
+
+    `kind` is "total" (code and compressed model), "artifact" (the same, less plainly said), "model" (packed),
+    "raw_model", "code" or "raw_total".
+    """
 
     kind: str
     bytes: int
