@@ -1,0 +1,140 @@
+"""The command line: parse, call, render, exit code."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness.audit import Options, audit
+from harness.case import Submission, Verdict, worst
+from harness.intake import IntakeError, load_pull_request, load_target
+from harness.sandbox import SandboxUnavailable, default_sandbox
+from harness.version import VERSION
+from reports import print_audits, write_reports
+from rules.registry import all_rules
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Failure(click.ClickException):
+    """The auditor could not do its work; exit code 4."""
+
+    exit_code = Verdict.ERROR.exit_code
+
+
+class BadInput(click.ClickException):
+    """The target is not what the command takes; exit code 2."""
+
+    exit_code = 2
+
+
+def default_cache() -> Path:
+    """Where worlds are kept between runs: the user's cache folder."""
+    import os
+
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pgolf-audit"
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(VERSION, prog_name="pgolf-audit")
+def main() -> None:
+    """Audit submissions to the OpenAI Parameter Golf challenge.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 bad usage or input, 3 REVIEW, 4 the auditor itself failed.
+    """
+
+
+@main.command(
+    "audit",
+    epilog="""\b
+Examples:
+  python cli.py audit submissions/pass/score_first_ttt
+  python cli.py audit records/track_10min_16mb/2026-05-01_Mine --out report
+  python cli.py audit train_gpt.py --static-only --json audit.json
+  python cli.py audit --repo ../parameter-golf --pr 1493
+""",
+)
+@click.argument("target", required=False, type=click.Path(path_type=Path))
+@click.option("--repo", type=click.Path(path_type=Path), help="A clone of the challenge's repository; goes with --pr.")
+@click.option("--pr", type=click.IntRange(min=1), help="A pull request: audits every submission it adds or changes.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the reports.  [default: report]")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON to this file too.")
+@click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
+@click.option("--timeout", default=300.0, show_default=True, help="Seconds that one emulated run may take.")
+@click.option("--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to run.")
+@click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the run.")
+def audit_command(
+    target: Path | None, repo: Path | None, pr: int | None, out: Path | None, json_file: Path | None,
+    static_only: bool, timeout: float, keep_run: Path | None, device: str, nproc: int,
+) -> None:  # fmt: skip
+    """Audit TARGET: a submission folder, one script, or a pull request (--repo CLONE --pr N)."""
+    console = Console()
+    if device == "cuda" or nproc > 1:
+        raise click.UsageError(
+            "the audit runs a submission at small scale on one CPU thread; a rerun at full scale on GPUs is not part of "
+            "this version. Leave --device and --nproc out."
+        )
+    if (target is None) == (pr is None) or (pr is None) != (repo is None):
+        raise click.UsageError("name either a TARGET, or --repo CLONE and --pr N.")
+    with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+        try:
+            submissions = _load(target, repo, pr, Path(scratch))
+            sandbox = None if static_only else default_sandbox()
+            options = Options(sandbox, default_cache(), keep_run, timeout)
+            audits = _audit_all(submissions, options, console)
+        except IntakeError as error:
+            raise BadInput(str(error)) from error
+        except SandboxUnavailable as error:
+            raise Failure(str(error)) from error
+        print_audits(audits, console)
+        folder = out if out is not None else None if json_file is not None else Path("report")
+        try:
+            files = write_reports(audits, folder, json_file)
+        except OSError as error:
+            raise BadInput(f"the report could not be written: {error}. Name another place with --out.") from error
+    for file in files:
+        console.print(f"wrote {file}", style="dim", highlight=False)
+    sys.exit(worst([a.verdict for a in audits]).exit_code)
+
+
+def _load(target: Path | None, repo: Path | None, pr: int | None, scratch: Path) -> list[Submission]:
+    if target is not None:
+        return load_target(target, scratch)
+    assert repo is not None and pr is not None
+    return load_pull_request(repo, pr, scratch)
+
+
+def _audit_all(submissions: list[Submission], options: Options, console: Console) -> list:  # type: ignore[type-arg]
+    audits = []
+    with console.status("") as status:
+        for number, submission in enumerate(submissions, 1):
+            name = f"[{number}/{len(submissions)}] {submission.name}"
+            audits.append(
+                audit(submission, options, lambda step, name=name: status.update(f"{name}: {step}"))  # type: ignore[misc]
+            )
+    return audits
+
+
+@main.command("rules")
+@click.argument("rule_id", required=False)
+def rules_command(rule_id: str | None) -> None:
+    """List the rules, or print the documentation of one."""
+    known = all_rules()
+    if rule_id is None:
+        for rule in known:
+            click.echo(f"{rule.id:4} {rule.title}")
+        return
+    for rule in known:
+        if rule.id.lower() == rule_id.lower():
+            click.echo(rule.doc)
+            return
+    raise click.UsageError(f"there is no rule {rule_id}; the rules are {', '.join(r.id for r in known)}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The whole audit as a table of contents: submission -> witnesses -> case -> rules -> findings -> verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from harness import analysis
+from harness.case import Audit, Case, Claim, Finding, Script, Status, Submission
+from harness.decide import decide, score_of
+from harness.emulate import Run, emulate
+from harness.intake.claim import claimed_configuration
+from harness.sandbox import Sandbox, SandboxUnavailable
+from harness.sources import companion_sources
+from harness.witnesses import claims, static
+from harness.witnesses.claims.log import label_of
+from harness.witnesses.trace import LedgerError, Trace, read_trace
+from harness.worlds import World
+from harness.worlds.miniature import miniature
+from harness.worlds.scale import scale_profile
+from rules.registry import all_rules
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them."""
+
+    sandbox: Sandbox | None
+    cache: Path
+    keep: Path | None = None
+    wall_s: float = 300.0
+
+
+Progress = Callable[[str], None]
+T = TypeVar("T")
+
+
+def audit(submission: Submission, options: Options, progress: Progress = lambda step: None) -> Audit:
+    """Audit one submission. Raises SandboxUnavailable; every other failure of ours becomes the verdict ERROR."""
+    failures: list[str] = []
+    claim = Claim()
+    case = Case(submission, claim, static_only=options.sandbox is None)
+    if submission.script is not None:
+        progress("reading what the submission claims")
+        claim = _guard("claimed configuration", failures, lambda: claimed_configuration(submission)) or claim
+        progress("reading the code")
+        case = dataclasses.replace(
+            case,
+            claim=claim,
+            static=_guard("static witness", failures, lambda: _examine_code(submission, claim)),
+            claims=_guard("claims witness", failures, lambda: claims.examine(submission, claim)),
+        )
+        if options.sandbox is not None:
+            progress("running it in the sandbox")
+            case = _guard("trace witness", failures, lambda: _watch(case, options)) or case
+    progress("judging")
+    findings = judge(case, failures)
+    verdict, why = decide(case, findings, failures)
+    return Audit(case, findings, verdict, why, score_of(case))
+
+
+def judge(case: Case, failures: list[str]) -> tuple[Finding, ...]:
+    """What every rule finds. A rule that breaks down is a failure of ours, not a finding against the submission."""
+    findings = []
+    for rule in all_rules():
+        found = _guard(f"rule {rule.id}", failures, lambda rule=rule: rule.check(case))  # type: ignore[misc]
+        findings.append(found or Finding(rule.id, Status.NOT_COVERED, "The rule itself broke down."))
+    return tuple(findings)
+
+
+def _examine_code(submission: Submission, claim: Claim) -> static.StaticFacts:
+    script = _script(submission)
+    return static.examine(script, claim, companion_sources(submission))
+
+
+def _watch(case: Case, options: Options) -> Case:
+    """Run the script watched, read the ledger, and analyse it; the run's files are dropped unless they are kept."""
+    assert options.sandbox is not None
+    out = options.keep or Path(tempfile.mkdtemp(prefix="pgolf-run-"))
+    try:
+        world = _world(case, options.cache)
+        run = emulate(
+            case.submission,
+            case.claim,
+            out / "run",
+            cache=options.cache,
+            sandbox=options.sandbox,
+            wall_s=options.wall_s,
+            world=world,
+        )
+        trace = _trace(case.claim, run, world)
+        seen = analysis.examine(trace, world) if trace is not None else None
+        return dataclasses.replace(case, run=run, trace=trace, analysis=seen)
+    finally:
+        if options.keep is None:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+def _world(case: Case, cache: Path) -> World:
+    script = _script(case.submission)
+    scale = scale_profile(script.runnable, case.claim.environment())
+    return miniature(
+        scale.vocab_size,
+        cache / "worlds",
+        val_tokens=scale.val_tokens,
+        train_tokens=scale.train_tokens,
+        caseops=scale.caseops,
+    )
+
+
+def _trace(claim: Claim, run: Run, world: World) -> Trace | None:
+    """What was seen, also of a run that ended early; None when it left no ledger."""
+    label = claim.label
+    is_claimed = (lambda line: label_of(line) == label) if label else None
+    stream = world.val_stream()
+    try:
+        return read_trace(
+            run.out / "trace",
+            world.position_bytes().astype(np.float64),
+            np.flatnonzero(stream == world.bos_id).astype(np.int64),
+            is_claimed,
+        )
+    except LedgerError:
+        return None
+
+
+def _script(submission: Submission) -> Script:
+    assert submission.script is not None
+    return submission.script
+
+
+def _guard(what: str, failures: list[str], work: Callable[[], T]) -> T | None:
+    """`work()`; where our own code breaks down, a sentence in `failures` and None."""
+    try:
+        return work()
+    except SandboxUnavailable:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        failures.append(f"{what}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+        return None

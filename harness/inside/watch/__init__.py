@@ -1,0 +1,82 @@
+"""Notes which val tokens are scored, trained on and printed, while a submission runs.
+
+`install` registers handlers with the emulator's mode; `finish` brings the ledger to disk. The outside reads the ledger
+as a stranger's data and trusts nothing in it that does not balance.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import output, reads, tracked
+from .entries import Entries
+from .ledger import Ledger
+from .state import StateBook
+from .stream import ValStream
+
+_MOST_FAILURES = 50
+_LEDGER: Ledger | None = None
+
+
+def install(mode: Any, config: dict[str, Any]) -> None:
+    """Watch from now on. `config` has trace_dir, val_stream (npy) and script; `mode` the emulator's `hooks`."""
+    global _LEDGER
+    ledger = _LEDGER = Ledger(config["trace_dir"], os.path.dirname(os.path.abspath(config["script"])))
+    failures = [0]
+
+    def failed(what: str) -> None:
+        failures[0] += 1
+        if failures[0] <= _MOST_FAILURES:
+            ledger.event("hole", t=what[:300], s=ledger.stack())
+
+    stream = ValStream(np.load(config["val_stream"]))
+    tracker = tracked.Tracker(ledger, failed)
+    tracked.install(tracker)
+    book = StateBook(len(stream.tokens), ledger, failed)
+    entries = Entries(stream, ledger, tracker, book, failed)
+    mode.hooks.update(entries.hooks())
+    mode.hooks.update(book.hooks())
+    book.watch_modules()
+    _watch_kernels(mode, entries)
+    output.install(ledger)
+    reads.install(ledger)
+    ledger.event("begin", n=len(stream.tokens), gram=stream.n)
+
+
+def _watch_kernels(mode: Any, entries: Entries) -> None:
+    """Functions of the script's own that give a loss: autograd functions and custom operators."""
+    apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+
+    def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return entries.fused(lambda *a, **k: apply(cls, *a, **k), args, kwargs)
+
+    torch.autograd.Function.apply = classmethod(applied)  # type: ignore[assignment]
+    define = torch.library.custom_op
+
+    def custom_op(name: str, fn: Any = None, /, **kwargs: Any) -> Any:
+        def enter(body: Any) -> Any:
+            operator = define(name, body, **kwargs)
+            overload = getattr(operator, "_opoverload", None)
+            if overload is not None:
+                mode.hooks[overload] = entries.fused
+                mode.hooks[overload.overloadpacket] = entries.fused
+            return operator
+
+        return enter if fn is None else enter(fn)
+
+    torch.library.custom_op = custom_op  # type: ignore[assignment]
+
+
+def finish() -> None:
+    """Write what is left; called at every way out of the script."""
+    if _LEDGER is not None and not _LEDGER.closed:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, output.Printed):
+                stream.drain()
+        _LEDGER.event("end")
+        _LEDGER.close()

@@ -1,0 +1,487 @@
+"""What each piece of model state knows: the val positions that an update has put into it, and which pieces are in use.
+
+Knowledge is kept by storage: an int32 array over the val stream, 0 where the position is unknown to the tensor, else the
+number of the latest update that used it. A backward pass from a val loss makes its positions pending for the leaves it
+reaches; a change of such a leaf makes them known; a reset or a copy of a clean value makes them forgotten.
+"""
+
+from __future__ import annotations
+
+import weakref
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from .ledger import NODE, Ledger, runs
+
+_WRITES = ["add_", "sub_", "addcmul_", "addcdiv_", "lerp_", "__iadd__", "__isub__", "mul_", "div_", "__imul__", "__itruediv__", "copy_", "zero_", "fill_", "normal_", "uniform_", "set_", "addmm_", "baddbmm_", "clamp_", "trunc_normal_"]
+_RESETS = frozenset(["zero_", "fill_", "normal_", "uniform_", "trunc_normal_", "set_"])
+_INITS = ["zeros_", "ones_", "constant_", "normal_", "uniform_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "orthogonal_", "trunc_normal_", "eye_"]
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _digest(tensor: torch.Tensor) -> int:
+    flat = tensor.detach().reshape(-1).contiguous().float()
+    return zlib.crc32(flat.view(torch.uint8).numpy().data) ^ (flat.numel() << 32)
+
+
+class _Piece:
+    """The knowledge of one storage."""
+
+    __slots__ = ("clean", "known", "loose", "pending", "ref")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.ref = StorageWeakRef(tensor.untyped_storage())
+        self.known: np.ndarray | None = None
+        self.pending: list[np.ndarray] = []
+        self.clean: int | None = None
+        self.loose = False  # a leaf that no module owns, such as an offset that is optimized for itself
+
+
+class StateBook:
+    """Keeps the knowledge of every tensor that val losses have reached."""
+
+    def __init__(self, size: int, ledger: Ledger, failed: Callable[[str], None]) -> None:
+        self._size = size
+        self._ledger = ledger
+        self._failed = failed
+        self._pieces: dict[int, _Piece] = {}
+        self._unions: dict[tuple[int, ...], tuple[list[np.ndarray], np.ndarray]] = {}
+        self._modules: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
+        self._used: set[int] = set()
+        self._parents: dict[int, list[torch.nn.Module]] = {}
+        self._counted_modules = -1
+        self._shape: tuple[int, ...] = ()
+        self._embedded: list[np.ndarray] = []
+        self._taken: dict[int, np.ndarray] = {}
+        self._marking = False
+        self._fresh = False
+        self._in_step = False
+
+    # ---- what the model is given -----------------------------------------------------------------------------------
+
+    def entered(self, shape: tuple[int, ...], positions: np.ndarray | None) -> None:
+        """A batch of token ids went into an embedding; positions only where gradients are on."""
+        self._shape = shape
+        if positions is not None:
+            self._embedded.append(positions)
+            del self._embedded[:-64]
+
+    def last_rows(self, count: int) -> int:
+        """The number of rows of the latest batch, where it has `count` tokens; else 1."""
+        shape = self._shape
+        return shape[0] if len(shape) == 2 and shape[0] * shape[1] == count else 1
+
+    # ---- hooks -----------------------------------------------------------------------------------------------------
+
+    def hooks(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """Handlers by torch function."""
+        table: dict[Callable[..., Any], Callable[..., Any]] = {
+            torch.Tensor.backward: self.backward,
+            torch.autograd.backward: self.backward,
+            torch.autograd.grad: self.grad,
+            torch.Tensor.clone: self.clone,
+            torch.clone: self.clone,
+            torch.Tensor.grad.__set__: self.grad_set,  # type: ignore[attr-defined]
+        }
+        for name in _WRITES:
+            method = getattr(torch.Tensor, name, None)
+            if method is not None:
+                table[method] = self.write
+        for name in dir(torch):
+            if name.startswith(("_foreach_", "_fused_")) and (
+                name.endswith("_") or name.startswith("_fused_")
+            ):
+                table[getattr(torch, name)] = self.foreach
+        for name in _INITS:
+            table[getattr(torch.nn.init, name)] = self.write
+        return table
+
+    def watch_modules(self) -> None:
+        """Keep account of modules and of those that take part in a forward pass; note when state is taken or stepped."""
+        book = self
+        create, revive = torch.nn.Module.__init__, torch.nn.Module.__setstate__
+        state_dict = torch.nn.Module.state_dict
+
+        def created(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+            create(module, *args, **kwargs)
+            book._modules.add(module)
+
+        def revived(module: torch.nn.Module, state: Any) -> None:
+            revive(module, state)
+            book._modules.add(module)
+
+        def taken(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+            book._state_taken(module)
+            return state_dict(module, *args, **kwargs)
+
+        torch.nn.Module.__init__ = created  # type: ignore[method-assign]
+        torch.nn.Module.__setstate__ = revived  # type: ignore[method-assign]
+        torch.nn.Module.state_dict = taken  # type: ignore[method-assign, assignment]
+        zero = torch.nn.Module.zero_grad
+
+        def zeroed(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+            zero(module, *args, **kwargs)
+            book.forget_gradients(module.parameters())
+
+        torch.nn.Module.zero_grad = zeroed  # type: ignore[method-assign]
+        register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: book._stepping())
+        register_optimizer_step_post_hook(lambda optimizer, args, kwargs: book._stepped(optimizer))
+        clear = Optimizer.zero_grad
+
+        def cleared(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            clear(optimizer, *args, **kwargs)
+            book.forget_gradients(p for g in optimizer.param_groups for p in g["params"])
+
+        Optimizer.zero_grad = cleared  # type: ignore[method-assign]
+
+    # ---- gradients -------------------------------------------------------------------------------------------------
+
+    def backward(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """loss.backward() and torch.autograd.backward(losses)."""
+        losses = args[0] if args else kwargs.get("tensors")
+        try:
+            with torch._C.DisableTorchFunction():
+                self._reach(losses if isinstance(losses, list | tuple) else [losses], None)
+        except Exception as error:
+            self._failed(f"backward: {type(error).__name__}: {error}")
+        return func(*args, **kwargs)
+
+    def grad(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """torch.autograd.grad(outputs, inputs)."""
+        outputs = args[0] if args else kwargs["outputs"]
+        inputs = args[1] if len(args) > 1 else kwargs["inputs"]
+        try:
+            with torch._C.DisableTorchFunction():
+                self._reach(
+                    outputs if isinstance(outputs, list | tuple) else [outputs],
+                    inputs if isinstance(inputs, list | tuple) else [inputs],
+                )
+        except Exception as error:
+            self._failed(f"grad: {type(error).__name__}: {error}")
+        return func(*args, **kwargs)
+
+    def _reach(self, losses: Iterable[Any], leaves: Iterable[torch.Tensor] | None) -> None:
+        losses = [x for x in losses if isinstance(x, torch.Tensor)]
+        rows = [code for x in losses for code in self._rows(x)]
+        embedded, self._embedded = self._embedded, []
+        if rows:
+            positions = np.unique(self._ledger.positions_of(np.concatenate(rows)))
+        elif embedded and all(not hasattr(x, "_codes") for x in losses):
+            joined = np.concatenate(embedded)
+            positions = np.unique(joined[joined >= 0])
+        else:
+            return
+        positions = positions[positions >= 0]
+        if not len(positions):
+            return
+        number = self._ledger.event(
+            "backward", s=self._ledger.stack(), p=runs(positions), seen=int(bool(rows))
+        )
+        mask = np.zeros(self._size, np.int32)
+        mask[positions] = number
+        for leaf in _leaves(losses) if leaves is None else leaves:
+            piece = self._piece(leaf)
+            if piece.clean is None:
+                if piece.known is None:
+                    piece.clean = _digest(leaf)
+                piece.loose = _storage(leaf) not in self._owned()[0]
+            piece.pending.append(mask)
+        self._mark_modules()
+
+    def _rows(self, loss: torch.Tensor) -> list[np.ndarray]:
+        codes = getattr(loss, "_codes", None)
+        if codes is None:
+            return []
+        return [c for c in self._expand(codes.reshape(-1).numpy()) if len(c)]
+
+    def _expand(self, codes: np.ndarray) -> Iterable[np.ndarray]:
+        stack = [codes[codes >= 0]]
+        while stack:
+            part = stack.pop()
+            yield part[part < NODE]
+            stack.extend(self._ledger.nodes[int(c) - NODE] for c in part[part >= NODE])
+
+    def forget_gradients(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Gradients were thrown away: what was pending never reaches the state."""
+        if self._pieces:
+            for tensor in tensors:
+                piece = self._pieces.get(_storage(tensor))
+                if piece is not None:
+                    piece.pending = []
+
+    def grad_set(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """`p.grad = None` throws a gradient away."""
+        if self._pieces and args[1] is None:
+            self.forget_gradients([args[0]])
+        return func(*args, **kwargs)
+
+    # ---- changes of state ------------------------------------------------------------------------------------------
+
+    def _stepping(self) -> None:
+        self._in_step = True  # what an optimizer writes is learned at once when its step is over
+
+    def _stepped(self, optimizer: Any) -> None:
+        self._in_step = False
+        if not self._pieces:
+            return
+        changed = [
+            piece
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if (piece := self._pieces.get(_storage(p))) is not None and piece.pending
+        ]
+        self._learn(changed)
+
+    def write(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """An in-place operation; only tensors that val losses have reached matter."""
+        result = func(*args, **kwargs)
+        if self._pieces and not self._in_step:
+            try:
+                with torch._C.DisableTorchFunction():
+                    self._written(func.__name__, args, kwargs)
+            except Exception as error:
+                self._failed(f"{func.__name__}: {type(error).__name__}: {error}")
+        return result
+
+    def foreach(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """An in-place operation on a list of tensors."""
+        result = func(*args, **kwargs)
+        if self._pieces and not self._in_step and args and isinstance(args[0], list | tuple):
+            try:
+                pieces = [self._pieces.get(_storage(t)) for t in args[0] if isinstance(t, torch.Tensor)]
+                self._learn([p for p in pieces if p is not None and p.pending])
+            except Exception as error:
+                self._failed(f"{func.__name__}: {type(error).__name__}: {error}")
+        return result
+
+    def _written(self, name: str, args: Any, kwargs: Any) -> None:
+        target = args[0] if args else kwargs.get("tensor")
+        if not isinstance(target, torch.Tensor) or not target.dtype.is_floating_point:
+            return
+        piece = self._pieces.get(_storage(target))
+        if name in _RESETS or name in _INITS:
+            self._forget(piece, target)
+            return
+        if name == "copy_":
+            self._copied(piece, target, args[1])
+            return
+        if piece is not None and piece.pending:
+            self._learn([piece])
+        for other in args[1:]:
+            if isinstance(other, torch.Tensor) and other.dtype.is_floating_point:
+                source = self._pieces.get(_storage(other))
+                if source is not None and source.known is not None and source is not piece:
+                    self._join(target, source.known)
+
+    def _learn(self, pieces: list[_Piece]) -> None:
+        if not pieces:
+            return
+        number = self._ledger.event(
+            "update", s=self._ledger.stack(), p=runs(_positions(pieces)), n=len(pieces)
+        )
+        unions: dict[tuple[int, ...], np.ndarray] = {}
+        for piece in pieces:
+            parts = piece.pending if piece.known is None else [piece.known, *piece.pending]
+            key = tuple(id(part) for part in parts)
+            if key not in unions:
+                fresh = np.zeros(self._size, np.int32)
+                if piece.known is not None:
+                    fresh[:] = piece.known
+                for mask in piece.pending:
+                    fresh[mask > 0] = number
+                unions[key] = fresh
+        for piece in pieces:
+            parts = piece.pending if piece.known is None else [piece.known, *piece.pending]
+            piece.known = unions[tuple(id(part) for part in parts)]
+        for piece in pieces:
+            piece.pending = []
+
+    def _forget(self, piece: _Piece | None, target: torch.Tensor) -> None:
+        if piece is None or (piece.known is None and not piece.pending):
+            return
+        if target.numel() * target.element_size() < target.untyped_storage().nbytes():
+            return  # a part of a larger tensor: the rest still knows
+        if piece.known is not None:
+            self._ledger.event("restore", s=self._ledger.stack(), by="reset")
+        piece.known, piece.pending = None, []
+
+    def _copied(self, piece: _Piece | None, target: torch.Tensor, source: Any) -> None:
+        if not isinstance(source, torch.Tensor):
+            return
+        origin = self._pieces.get(_storage(source))
+        if origin is not None and origin is not piece:
+            if origin.known is not None:
+                self._join(target, origin.known, replace=True)
+                return
+            self._forget(piece, target)
+            return
+        if piece is not None and piece.known is not None:
+            if piece.clean is not None and _digest(target) == piece.clean:
+                self._forget(piece, target)
+        elif self._taken and target.dim() > 0:
+            for known in self._taken.values():
+                self._join(target, known)
+
+    def _join(self, target: torch.Tensor, known: np.ndarray, replace: bool = False) -> None:
+        piece = self._piece(target)
+        piece.known = known if piece.known is None or replace else np.maximum(piece.known, known)
+        piece.pending = [] if replace else piece.pending
+
+    def clone(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A copy of a tensor that knows val positions knows them too."""
+        result = func(*args, **kwargs)
+        if self._pieces and isinstance(args[0], torch.Tensor):
+            try:
+                source = self._pieces.get(_storage(args[0]))
+                if source is not None:
+                    copy = self._piece(result)
+                    copy.known = source.known
+            except Exception as error:
+                self._failed(f"clone: {type(error).__name__}: {error}")
+        return result
+
+    def _state_taken(self, module: torch.nn.Module) -> None:
+        """The state of a module is taken (to be saved or quantized): what it knows travels with the artifact."""
+        if not self._pieces:
+            return
+        known = [k for p in module.parameters() if (k := self._known_of(p)) is not None]
+        if known:
+            # Parameters share their arrays, so a handful of distinct ones is joined.
+            joined = np.maximum.reduce(list({id(k): k for k in known}.values()))
+            self._taken[id(module)] = joined
+            self._ledger.event("taken", s=self._ledger.stack(), p=runs(np.nonzero(joined)[0]))
+        else:
+            self._taken.pop(id(module), None)
+
+    # ---- what a score is made with ---------------------------------------------------------------------------------
+
+    def known(self, positions: np.ndarray) -> tuple[np.ndarray, int]:
+        """int32 like `positions`: the number of the latest update that put the position into state that this forward
+        pass used, 0 where none did, negative where only a loose tensor (one that no module owns) knows it; and the
+        number of arrays of knowledge in use."""
+        leaks = np.zeros(len(positions), np.int32)
+        owned, loose = self._in_use()
+        self._fresh = True
+        inside = positions >= 0
+        for array in loose:
+            leaks[inside] = np.minimum(leaks[inside], -array[positions[inside]])
+        for array in owned:
+            leaks[inside] = np.where(
+                array[positions[inside]] > 0,
+                np.maximum(leaks[inside], array[positions[inside]]),
+                leaks[inside],
+            )
+        return leaks, len(owned) + len(loose)
+
+    def _in_use(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The distinct arrays of knowledge of module tensors in use, and of loose tensors."""
+        if not self._pieces:
+            return [], []
+        self._purge()
+        dirty = {key: p for key, p in self._pieces.items() if p.known is not None}
+        if not dirty:
+            return [], []
+        owned, used = self._owned()
+        inside: dict[int, np.ndarray] = {}
+        loose: dict[int, np.ndarray] = {}
+        for key, piece in dirty.items():
+            if piece.known is None:
+                continue
+            if key in used:
+                inside[id(piece.known)] = piece.known
+            elif key not in owned and piece.loose:
+                loose[id(piece.known)] = piece.known
+        return list(inside.values()), list(loose.values())
+
+    def _owned(self) -> tuple[set[int], set[int]]:
+        """Storages that belong to a module, and those whose module (or one inside it) took part since the last score."""
+        owned: set[int] = set()
+        used: set[int] = set()
+        active = self._active()
+        for module in list(self._modules):
+            tensors = [t for t in (*module._parameters.values(), *module._buffers.values()) if t is not None]
+            keys = {_storage(t) for t in tensors}
+            owned |= keys
+            if id(module) in active:
+                used |= keys
+        return owned, used
+
+    def _active(self) -> set[int]:
+        if len(self._modules) != self._counted_modules:
+            self._parents = {}
+            for module in list(self._modules):
+                for child in module._modules.values():
+                    if child is not None:
+                        self._parents.setdefault(id(child), []).append(module)
+            self._counted_modules = len(self._modules)
+        active = set(self._used)
+        queue = list(active)
+        while queue:
+            for parent in self._parents.get(queue.pop(), []):
+                if id(parent) not in active:
+                    active.add(id(parent))
+                    queue.append(id(parent))
+        return active
+
+    def _mark_modules(self) -> None:
+        """From the first val gradient on, note which modules a forward pass goes through."""
+        if not self._marking:
+            self._marking = True
+            torch.nn.modules.module.register_module_forward_pre_hook(self._entering)
+
+    def _entering(self, module: torch.nn.Module, args: Any) -> None:
+        if module._parameters or module._modules:
+            if self._fresh:  # the first module after a score begins a new forward pass
+                self._used.clear()
+                self._fresh = False
+            self._used.add(id(module))
+
+    def _piece(self, tensor: torch.Tensor) -> _Piece:
+        key = _storage(tensor)
+        piece = self._pieces.get(key)
+        if piece is None:
+            piece = self._pieces[key] = _Piece(tensor)
+        return piece
+
+    def _known_of(self, tensor: torch.Tensor) -> np.ndarray | None:
+        piece = self._pieces.get(_storage(tensor))
+        return None if piece is None else piece.known
+
+    def _purge(self) -> None:
+        for key in [k for k, p in self._pieces.items() if p.ref.expired()]:
+            del self._pieces[key]
+
+
+def _positions(pieces: list[_Piece]) -> np.ndarray:
+    masks = {id(m): m for p in pieces for m in p.pending}
+    return np.nonzero(np.maximum.reduce(list(masks.values())))[0]
+
+
+def _leaves(losses: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+    """The leaf tensors that a backward pass from `losses` reaches."""
+    found: list[torch.Tensor] = []
+    stack = [x.grad_fn for x in losses if x.grad_fn is not None]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            found.append(variable)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                stack.append(following)
+    return found

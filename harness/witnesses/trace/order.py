@@ -1,0 +1,222 @@
+"""In which order positions were scored and trained on: leaks, repeated scores, coverage, with the lines that did it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from harness.witnesses.trace.balance import Books
+from harness.witnesses.trace.record import Frame, Ints, Record, UpdateEvent
+
+_TOP = ("<module>", "main")
+
+
+@dataclasses.dataclass(frozen=True)
+class Leak:
+    """Counted positions that were in the model's state when they were scored.
+
+    `positions` is how many, `first` the first of them in order of scoring, `score` the frames of that score, `update`
+    of the update before it that used it, `backward` of the gradient that fed the update. `rescored` tells that the
+    position had been scored by the same evaluation before that update: a second look, not training in advance.
+    `through_artifact` tells that the state was taken (saved, quantized) after it had learned the positions. `loose` tells
+    that only tensors that no module owns knew them: an offset optimized for the tokens it then scores.
+    """
+
+    positions: int
+    first: int
+    loss: float
+    score: tuple[Frame, ...]
+    update: tuple[Frame, ...]
+    backward: tuple[Frame, ...]
+    rescored: bool
+    through_artifact: bool
+    loose: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """Which val positions enter the claimed number.
+
+    `expected` is the number of positions after the first token; `scored` of those counted once or more, `repeated` of
+    those counted more than once, `repeated_after_update` of those counted again after an update from val tokens,
+    `missing_bos` of uncounted document starts, `missing_tail` of uncounted positions at the very end, `missing_inside`
+    of the others. `longest_row` is the longest row of a counted batch and `largest_batch` the largest counted batch,
+    in tokens.
+    """
+
+    expected: int
+    scored: int
+    repeated: int
+    repeated_after_update: int
+    missing_bos: int
+    missing_tail: int
+    missing_inside: int
+    first_missing: int
+    longest_row: int
+    largest_batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Counted positions for which the lower of several scores was kept, and the frames of the code that kept it."""
+
+    positions: int
+    by: str
+    frames: tuple[Frame, ...]
+
+
+_SELECTIVE = 0.98
+_CONTESTED = 32
+
+
+def find_selection(record: Record, books: Books, numbers: Ints) -> Selection | None:
+    """The choice among scores behind the claimed number, None where there is none.
+
+    Overlapping windows may be merged by place; a selection by loss keeps the lower score nearly always.
+    """
+    counted = np.zeros(max(record.tokens, 1), bool)
+    counted[record.position[books.rows]] = True
+    if books.how.startswith("lowest"):
+        rows = books.rows[np.argmax(numbers[books.rows])]
+        return Selection(
+            int(counted.sum()), "the lowest score of each position", _stack_at(record, int(numbers[rows]))
+        )
+    contested = np.zeros_like(counted)
+    last = None
+    for choice in record.choices:
+        if choice.low >= _SELECTIVE:
+            for a, b in choice.runs:
+                contested[a:b] = True
+            last = choice
+    hit = int((contested & counted).sum())
+    if last is None or hit < _CONTESTED:
+        return None
+    return Selection(hit, last.by, record.stacks.get(last.stack, ()))
+
+
+def event_numbers(record: Record) -> Ints:
+    """int64 [rows]: the sequence number of the score event of each row of the score table."""
+    numbers = np.zeros(len(record.position), np.int64)
+    for event in record.scores:
+        numbers[event.first : event.first + event.count] = event.q
+    return numbers
+
+
+def find_leak(record: Record, books: Books, numbers: Ints) -> Leak | None:
+    """The leak of the counted scores; None when every counted position was scored by state that did not know it."""
+    rows = books.rows
+    leaked = rows[record.leak[rows] != 0]
+    if not len(leaked):
+        return None
+    first = int(leaked[np.argmin(numbers[leaked])])
+    position, update_q = int(record.position[first]), abs(int(record.leak[first]))
+    score_stack = _stack_at(record, int(numbers[first]))
+    update = next((u for u in record.updates if u.q == update_q), None)
+    backward = _backward_of(record, position, update_q)
+    update_frames = record.stacks.get(update.stack, ()) if update else ()
+    return Leak(
+        positions=len(np.unique(record.position[leaked])),
+        first=position,
+        loss=float(record.loss[first]),
+        score=score_stack,
+        update=update_frames,
+        backward=record.stacks.get(backward.stack, ()) if backward else (),
+        rescored=_rescored(record, leaked, numbers),
+        loose=bool((record.leak[leaked] < 0).mean() > 0.5),
+        through_artifact=any(
+            u.kind == "taken" and u.q < int(numbers[first]) and _holds(u, position) for u in record.updates
+        ),
+    )
+
+
+def _holds(update: UpdateEvent, position: int) -> bool:
+    return any(a <= position < b for a, b in update.runs)
+
+
+def _backward_of(record: Record, position: int, before: int) -> UpdateEvent | None:
+    passes = [u for u in record.updates if u.kind == "backward" and u.q <= before and _holds(u, position)]
+    return passes[-1] if passes else None
+
+
+def _stack_at(record: Record, q: int) -> tuple[Frame, ...]:
+    event = next((s for s in record.scores if s.q == q), None)
+    return record.stacks.get(event.stack, ()) if event else ()
+
+
+def _functions(frames: tuple[Frame, ...]) -> set[tuple[str, str]]:
+    return {(f.file, f.function) for f in frames if f.function not in _TOP}
+
+
+def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
+    """Were most leaked positions scored before they were learned, by the evaluation that scored them again?"""
+    sample = leaked[:: max(1, len(leaked) // 64)]
+    events = {s.q: s for s in record.scores}
+    stack_of = {s.q: s.stack for s in record.scores}
+    again = 0
+    for row in sample:
+        position, update_q = int(record.position[row]), abs(int(record.leak[row]))
+        update = next((u for u in record.updates if u.q == update_q), None)
+        if update is None:
+            continue
+        counted = stack_of.get(int(numbers[row]), -1)
+        earlier = np.nonzero(record.position == position)[0]
+        for before in earlier[numbers[earlier] < update_q]:
+            event = events.get(int(numbers[before]))
+            if event is None or (event.grad and event.stack != counted):
+                continue
+            if event.stack == counted or _same_evaluation(record, event.stack, update.stack, counted):
+                again += 1
+                break
+    return again * 2 > len(sample)
+
+
+def _same_evaluation(record: Record, earlier: int, update: int, counted: int) -> bool:
+    first, second, third = (_functions(record.stacks.get(s, ())) for s in (earlier, update, counted))
+    return bool(first & second & third)
+
+
+def coverage(record: Record, books: Books, numbers: Ints, bos: Ints) -> Coverage:
+    """Coverage of the val stream by the counted scores. `bos` are the positions where documents begin."""
+    rows = books.rows
+    counts = np.bincount(record.position[rows], minlength=record.tokens)[: record.tokens]
+    missing = np.nonzero(counts[1:] == 0)[0] + 1
+    is_bos = np.zeros(record.tokens, bool)
+    is_bos[bos[bos < record.tokens]] = True
+    tail = _tail(missing, record.tokens)
+    rest = missing[: len(missing) - tail]
+    inside = rest[~is_bos[rest]]
+    chosen = set(np.unique(numbers[rows]).tolist())
+    events = [s for s in record.scores if s.q in chosen]
+    return Coverage(
+        expected=max(0, record.tokens - 1),
+        scored=int((counts[1:] > 0).sum()),
+        repeated=int((counts > 1).sum()),
+        repeated_after_update=_repeated_after_update(record, rows, numbers),
+        missing_bos=int(is_bos[rest].sum()),
+        missing_tail=tail,
+        missing_inside=len(inside),
+        first_missing=int(inside[0]) if len(inside) else -1,
+        longest_row=max((s.count // s.rows for s in events), default=0),
+        largest_batch=max((s.count for s in events), default=0),
+    )
+
+
+def _tail(missing: Ints, tokens: int) -> int:
+    """How many positions at the end of the stream are missing without a gap."""
+    length = 0
+    for position in missing[::-1]:
+        if position != tokens - 1 - length:
+            break
+        length += 1
+    return length
+
+
+def _repeated_after_update(record: Record, rows: Ints, numbers: Ints) -> int:
+    """How many positions count twice with an update from val tokens between the two."""
+    updates = np.array(sorted(u.q for u in record.updates if u.kind == "update"), np.int64)
+    order = np.lexsort((numbers[rows], record.position[rows]))
+    position, when = record.position[rows][order], numbers[rows][order]
+    same = position[1:] == position[:-1]
+    between = np.searchsorted(updates, when[1:]) > np.searchsorted(updates, when[:-1])
+    return len(np.unique(position[1:][same & between]))

@@ -1,0 +1,242 @@
+"""Reads the ledger that the watcher wrote: a stranger's data, so every number is checked against its bounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+NODE = 1 << 40
+_SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4")])
+_MOST_EVENTS = 600_000
+_MOST_BYTES = 512 << 20
+
+
+class LedgerError(Exception):
+    """The ledger is missing or is not what the watcher writes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """One script frame of a stack; `start` is the line where the function begins."""
+
+    file: str
+    line: int
+    function: str
+    start: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreEvent:
+    """A call of a loss function on val tokens: rows [first, first+count) of the score table."""
+
+    q: int
+    stack: int
+    first: int
+    count: int
+    rows: int
+    classes: int
+    grad: bool
+    knowing: int
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdateEvent:
+    """A backward pass, an update or a snapshot of state, with the half-open runs of positions behind it."""
+
+    q: int
+    stack: int
+    kind: str
+    runs: tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueEvent:
+    """Losses that became numbers: one value with one code, or arrays of both."""
+
+    q: int
+    stack: int
+    values: Floats
+    codes: Ints
+
+
+@dataclasses.dataclass(frozen=True)
+class PrintEvent:
+    """A printed line."""
+
+    q: int
+    stack: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenEvent:
+    """A file that was opened."""
+
+    q: int
+    stack: int
+    path: str
+    writes: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """One of two scores of the same positions was kept; `low` is the share of them where it was the lower one."""
+
+    q: int
+    stack: int
+    by: str
+    runs: tuple[tuple[int, int], ...]
+    low: float
+
+
+@dataclasses.dataclass
+class Record:
+    """Everything the ledger says. `position`, `loss`, `leak` are the columns of the score table."""
+
+    tokens: int
+    position: Ints
+    loss: Floats
+    leak: Ints
+    stacks: dict[int, tuple[Frame, ...]]
+    nodes: dict[int, Ints]
+    coarse: set[int]
+    scores: list[ScoreEvent]
+    updates: list[UpdateEvent]
+    values: list[ValueEvent]
+    prints: list[PrintEvent]
+    opens: list[OpenEvent]
+    choices: list[Choice]
+    holes: list[str]
+    ended: bool
+    overflow: bool
+    _expanded: dict[int, Ints] = dataclasses.field(default_factory=dict)
+
+    def expand(self, codes: Ints) -> Ints:
+        """The rows of the score table that a set of codes is the sum of, with repeats."""
+        plain = codes[(codes >= 0) & (codes < NODE)]
+        parts = [plain[plain < len(self.position)]]
+        stack = [int(c) - NODE for c in codes[codes >= NODE]]
+        budget = 5_000_000
+        while stack and budget > 0:
+            inner = self.nodes.get(stack.pop())
+            if inner is None:
+                continue
+            leaf = inner[(inner >= 0) & (inner < NODE)]
+            parts.append(leaf[leaf < len(self.position)])
+            budget -= len(inner)
+            stack.extend(int(c) - NODE for c in inner[inner >= NODE])
+        return np.concatenate(parts)
+
+
+def _pairs(runs: Any, limit: int) -> tuple[tuple[int, int], ...]:
+    flat = [int(x) for x in runs] if isinstance(runs, list) else []
+    pairs = zip(flat[::2], flat[1::2], strict=False)
+    return tuple((max(0, a), min(limit, b)) for a, b in pairs if a < b)
+
+
+def _array(path: Path, dtype: Any) -> NDArray[Any]:
+    if not path.is_file() or path.is_symlink():
+        return np.empty(0, dtype)
+    if path.stat().st_size > _MOST_BYTES:
+        raise LedgerError(f"{path.name} is larger than {_MOST_BYTES >> 20} MiB")
+    size = np.dtype(dtype).itemsize
+    data = path.read_bytes()
+    return np.frombuffer(data[: len(data) // size * size], dtype)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            if number > _MOST_EVENTS:
+                return
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # the last line of a run that was killed
+            if isinstance(record, dict) and isinstance(record.get("e"), str):
+                yield record
+
+
+def read_record(folder: Path) -> Record:
+    """The ledger in `folder`. Raises LedgerError when there is none or its tables are too large."""
+    events = folder / "events.jsonl"
+    if not events.is_file() or events.is_symlink():
+        raise LedgerError("the run left no ledger of events")
+    if events.stat().st_size > _MOST_BYTES:
+        raise LedgerError(f"events.jsonl is larger than {_MOST_BYTES >> 20} MiB")
+    table = _array(folder / "scores.bin", _SCORE)
+    codes = _array(folder / "codes.bin", "<i8").astype(np.int64)
+    values = _array(folder / "values.bin", "<f8").astype(np.float64)
+    record = Record(
+        0, table["position"].astype(np.int64), table["loss"].astype(np.float64), table["leak"].astype(np.int64),
+        {}, {}, set(), [], [], [], [], [], [], [], False, False,
+    )  # fmt: skip
+    for event in _lines(events):
+        try:
+            _enter(record, event, codes, values)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            record.holes.append("an event of the ledger could not be read")
+    return record
+
+
+def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> None:
+    kind = e["e"]
+    if kind == "stack":
+        record.stacks[int(e["id"])] = tuple(
+            Frame(str(f[0]), int(f[1]), str(f[2]), int(f[3])) for f in e["frames"]
+        )
+    elif kind == "begin":
+        record.tokens = int(e["n"])
+    elif kind == "node":
+        record.nodes[int(e["id"])] = codes[int(e["o"]) : int(e["o"]) + int(e["n"])]
+        if e.get("c"):
+            record.coarse.add(int(e["id"]))
+    elif kind == "score":
+        first, count = int(e["o"]), int(e["n"])
+        if first >= 0 and first + count <= len(record.position):
+            record.scores.append(
+                ScoreEvent(
+                    int(e["q"]),
+                    int(e["s"]),
+                    first,
+                    count,
+                    max(1, int(e["rows"])),
+                    int(e["V"]),
+                    bool(e["g"]),
+                    int(e["w"]),
+                )
+            )
+    elif kind in ("backward", "update", "taken", "restore"):
+        record.updates.append(UpdateEvent(int(e["q"]), int(e["s"]), kind, _pairs(e.get("p"), record.tokens)))
+    elif kind == "value":
+        record.values.append(
+            ValueEvent(int(e["q"]), int(e["s"]), np.array([float(e["v"])]), np.array([int(e["c"])], np.int64))
+        )
+    elif kind == "values":
+        first, count, at = int(e["o"]), int(e["n"]), int(e["v"])
+        record.values.append(
+            ValueEvent(int(e["q"]), int(e["s"]), values[at : at + count], codes[first : first + count])
+        )
+    elif kind == "print":
+        record.prints.append(PrintEvent(int(e["q"]), int(e["s"]), str(e["t"])))
+    elif kind == "open":
+        record.opens.append(OpenEvent(int(e["q"]), int(e["s"]), str(e["path"]), bool(e["w"])))
+    elif kind == "choice":
+        record.choices.append(
+            Choice(int(e["q"]), int(e["s"]), str(e["by"]), _pairs(e["p"], record.tokens), float(e["low"]))
+        )
+    elif kind == "hole":
+        record.holes.append(str(e["t"]))
+    elif kind == "end":
+        record.ended = True
+    elif kind == "overflow":
+        record.overflow = True

@@ -1,0 +1,108 @@
+"""What rules share: evidence from frames and events, the cap on doubtful configurations, and the word of the static witness."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from harness.case import Case, Evidence, Finding, Grade, Status
+from harness.witnesses.trace import TraceEvent
+from harness.witnesses.trace.record import Frame
+
+_MOST = 8
+
+
+def line_of(case: Case, file: str, line: int) -> Evidence:
+    """Evidence for a line; the submission's own script is shown by its unpacked text."""
+    script = case.submission.script
+    if script is not None and file.rsplit("/", 1)[-1] == script.path.rsplit("/", 1)[-1]:
+        return script.evidence(line)
+    return Evidence(file, line, "")
+
+
+def frames(case: Case, *stacks: Sequence[Frame]) -> tuple[Evidence, ...]:
+    """The lines of stacks, innermost first, each followed by where its function begins; every line once."""
+    wanted: list[tuple[str, int]] = []
+    for stack in stacks:
+        for frame in stack:
+            wanted.append((frame.file, frame.line))
+            if frame.function != "<module>" and frame.start > 1:
+                wanted.append((frame.file, frame.start))
+    return _lines(case, wanted, 2 * _MOST)
+
+
+def at(case: Case, groups: Iterable[Sequence[TraceEvent]]) -> tuple[Evidence, ...]:
+    """The lines where counted scores and updates happened, each once."""
+    wanted = [
+        (e.file, e.line)
+        for events in groups
+        for e in events
+        if e.line and (e.counted or e.kind in ("train", "update"))
+    ]
+    return _lines(case, wanted, _MOST)
+
+
+def _lines(case: Case, wanted: Sequence[tuple[str, int]], most: int) -> tuple[Evidence, ...]:
+    return tuple(line_of(case, file, line) for file, line in list(dict.fromkeys(wanted))[:most])
+
+
+def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding:
+    """The finding, held at `review` where the claimed configuration is in doubt, and where the static witness is certain
+    of one of the categories `against` while the run saw none."""
+    if finding.status is Status.FAIL and case.claim.ambiguous:
+        doubt = case.claim.ambiguous[0]
+        return dataclasses.replace(
+            finding,
+            status=Status.REVIEW,
+            summary=f"{finding.summary} The claimed configuration is in doubt: {doubt}",
+        )
+    if finding.status is Status.PASS and case.static is not None:
+        certain = [f for kind in against for f in case.static.of(kind) if f.certainty == "certain"]
+        if certain:
+            return dataclasses.replace(
+                finding,
+                status=Status.REVIEW,
+                category=certain[0].kind,
+                summary=f"{finding.summary} The code says otherwise: {certain[0].summary}",
+                evidence=(*certain[0].path, *finding.evidence),
+            )
+    return finding
+
+
+def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None = None) -> Finding:
+    """What the static witness says of `kinds` where no run covers the claimed number; `unless` is the reason to give."""
+    reason = unless or _why_no_trace(case)
+    if case.static is None:
+        return Finding(rule, Status.NOT_COVERED, f"Not covered: {reason}", grade=Grade.STATIC)
+    facts = [f for kind in kinds for f in case.static.of(kind)]
+    certain = [f for f in facts if f.certainty == "certain"]
+    if certain:
+        fact = certain[0]
+        return capped(
+            case,
+            Finding(
+                rule, Status.FAIL, fact.summary, category=fact.kind, grade=Grade.STATIC, evidence=fact.path
+            ),
+        )
+    if facts:
+        fact = facts[0]
+        on = f" It depends on {fact.depends_on}." if fact.depends_on else ""
+        return Finding(
+            rule, Status.REVIEW, fact.summary + on, category=fact.kind, grade=Grade.STATIC, evidence=fact.path
+        )
+    if case.static_only and case.static.followed:
+        return Finding(
+            rule, Status.PASS, "The code that the claimed configuration runs shows nothing against it (static only).",
+            grade=Grade.STATIC,
+        )  # fmt: skip
+    return Finding(rule, Status.NOT_COVERED, f"Not covered: {reason}", grade=Grade.STATIC)
+
+
+def _why_no_trace(case: Case) -> str:
+    if case.static_only:
+        return "only the code was looked at, and its path to the score could not be followed."
+    if case.run is not None and case.run.outcome != "scored":
+        return case.run.reason
+    if case.trace is None:
+        return "no run was watched."
+    return "the printed score is not the sum of the losses that were watched."
