@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import posixpath
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from harness.case import Origin, Script, Submission
 from harness.intake import layout
 from harness.intake.duplicates import without_duplicates
-from harness.intake.scoring import scoring
-from harness.intake.unpack import unpack_with_files
+from harness.intake.scoring import Features, features, scoring
+from harness.intake.unpack import STILL_PACKED, unpack_with_files
 
 _RECORD_TRACKS = {"track_10min_16mb": "record", "track_non_record_16mb": "non_record"}
 
@@ -25,6 +26,7 @@ class Folder:
     contents: Mapping[str, bytes]
     candidates: Collection[str] | None = None  # None: every script of the folder
     named: str | None = None  # a script that the user named is a submission whatever it looks like
+    outside: Callable[[str], bytes | None] | None = None  # the repository's other files, by path
     notes: tuple[str, ...] = ()
 
 
@@ -65,27 +67,50 @@ def _scripts(
     folder: Folder, sizes: dict[str, int], root: Path, skipped: layout.Skipped
 ) -> tuple[list[Script], list[str]]:
     """The scripts that score, as programs, and sentences on those that were passed over."""
-    unpacked: dict[str, Script] = {}
-    for path in [p for p in sizes if p.endswith(".py") or p == folder.named]:
-        if sizes[path] > layout.MAX_SCRIPT:
+    scripts: dict[str, Script] = {}
+    known: dict[str, Features] = {}
+    waiting = {path: folder.contents[path] for path in sizes if path.endswith(".py") or path == folder.named}
+    while waiting:
+        path, data = waiting.popitem()
+        if len(data) > layout.MAX_SCRIPT:
             skipped.add(f"Not read because a script is larger than {layout.MAX_SCRIPT:,} bytes", path)
             continue
-        unpacked[path], files = unpack_with_files(
-            folder.contents[path], path, lambda name, path=path: folder.contents.get(_beside(path, name))
-        )
-        produced = {_beside(path, name): data for name, data in files.items()}
-        new = {name: data for name, data in produced.items() if name not in sizes}
-        sizes.update(layout.write(root, new, skipped))
-        for name, data in new.items():
-            if name.endswith(".py") and name in sizes:
-                unpacked.setdefault(name, unpack_with_files(data, name)[0])
-    found = scoring({path: script.runnable for path, script in unpacked.items()})
-    candidates = set(folder.contents) if folder.candidates is None else set(folder.candidates)
-    chosen = {path: unpacked[path] for path in sorted(found & candidates)}
+        scripts[path], produced = unpack_with_files(data, path, functools.partial(_read_beside, folder, path))
+        known[path] = features(scripts[path].runnable, path)
+        new = {_beside(path, name): content for name, content in produced.items()}
+        new = {name: content for name, content in new.items() if name not in sizes}
+        written = layout.write(root, new, skipped)
+        sizes.update(written)
+        waiting.update({name: new[name] for name in written if name.endswith(".py")})
+    candidates = scripts.keys() if folder.candidates is None else set(folder.candidates)
+    scoring_ones = scoring(known)
+    found = scoring_ones | _still_packed(scripts, bool(scoring_ones))
+    chosen = {path: scripts[path] for path in sorted(found & candidates)}
     if folder.named is not None:
-        chosen = {folder.named: unpacked[folder.named]} if folder.named in unpacked else {}
-    kept, notes = without_duplicates(chosen, unpacked)
+        chosen = {folder.named: scripts[folder.named]} if folder.named in scripts else {}
+    kept, notes = without_duplicates(chosen, {p: s for p, s in scripts.items() if p not in folder.contents})
+    hidden = [p for p, s in scripts.items() if p in candidates and p not in kept and _is_hidden(s)]
+    notes += [f"{path} runs a program that could not be unpacked; it is not audited." for path in hidden]
     return sorted(kept.values(), key=lambda s: _rank(s.path)), notes
+
+
+def _read_beside(folder: Folder, path: str, name: str) -> bytes | None:
+    beside = _beside(path, name)
+    if beside.startswith("../"):
+        return folder.outside(posixpath.normpath(f"{folder.place}/{beside}")) if folder.outside else None
+    return folder.contents.get(beside)
+
+
+def _still_packed(scripts: Mapping[str, Script], others_score: bool) -> set[str]:
+    """Scripts that hide what they run: no one can say that they do not score, least of all the main one."""
+    packed = {
+        path for path, script in scripts.items() if any(n.startswith(STILL_PACKED) for n in script.notes)
+    }
+    return {p for p in packed if not others_score or posixpath.basename(p).startswith("train_gpt")}
+
+
+def _is_hidden(script: Script) -> bool:
+    return any(note.startswith(STILL_PACKED) for note in script.notes)
 
 
 def _beside(path: str, name: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from harness.case import Script
-from harness.intake.syntax import Unparsable, parse
+from harness.intake.syntax import Unparsable, parse, walk
 
 _COPY_NAME = re.compile(
     r"(?i)human|readable|decoded|decompress|unpack|unmin|verbose|source|expanded|full|raw|pretty|orig"
@@ -17,23 +17,27 @@ _ALIKE = 0.75
 
 
 def without_duplicates(
-    scripts: Mapping[str, Script], folder: Mapping[str, Script]
+    scripts: Mapping[str, Script], produced: Mapping[str, Script]
 ) -> tuple[dict[str, Script], list[str]]:
-    """Scripts without copies of one another, and a sentence for each copy passed over.
+    """Scripts without copies of one another, and a sentence for each script passed over.
 
-    `folder` holds every script of the folder; only `scripts` are submissions.
+    `produced` are the modules that packed scripts of the folder bring with them.
     """
-    kept = dict(scripts)
+    kept: dict[str, Script] = {}
+    words: dict[str, frozenset[str]] = {}
     notes: list[str] = []
-    for path in sorted(scripts, key=_preference, reverse=True):  # the least likely original first
-        original = next(
-            (o for o in sorted(kept, key=_preference) if o != path and _same(kept[o], scripts[path])), None
-        )
-        if original is not None:
-            del kept[path]
+    for path in sorted(scripts, key=_preference):  # the likeliest original first
+        script = scripts[path]
+        original = next((o for o in kept if _same(kept[o], script, words)), None)
+        module = next((p for p in produced if produced[p].source.strip() == script.source.strip()), None)
+        if original is not None and _starts(script, original):
             notes.append(
-                f"{path} is a copy of {original} (the same program); it is not audited a second time."
+                f"{path} starts {original}, which is audited itself; what {path} sets is not followed."
             )
+        elif original is not None or module is not None:
+            notes.append(f"{path} is a copy of {original or module}; it is not audited a second time.")
+        else:
+            kept[path] = script
     return kept, notes
 
 
@@ -42,28 +46,34 @@ def _preference(path: str) -> tuple[bool, bool, int, str]:
     return name != "train_gpt.py", bool(_COPY_NAME.search(name)), path.count("/"), path
 
 
-def _same(original: Script, copy: Script) -> bool:
+def _same(original: Script, copy: Script, words: dict[str, frozenset[str]]) -> bool:
     if original.source.strip() == copy.source.strip() or original.sha256 == copy.sha256:
         return True
-    if any(stage == f"file {posixpath.basename(original.path)}" for stage in copy.stages):
+    if _starts(copy, original.path):
         return True
     packed_apart = bool(original.stages) and not copy.stages
     if not packed_apart and not _COPY_NAME.search(posixpath.basename(copy.path)):
         return False
-    one, other = _words(original.runnable), _words(copy.runnable)
-    if not one or not other:
-        return False
-    return len(one & other) / min(len(one), len(other)) >= _ALIKE
+    for script in (original, copy):
+        if script.sha256 not in words:
+            words[script.sha256] = _words(script.runnable)
+    one, other = words[original.sha256], words[copy.sha256]
+    return bool(one and other) and len(one & other) / min(len(one), len(other)) >= _ALIKE
 
 
-def _words(source: str) -> set[str]:
+def _starts(script: Script, path: str) -> bool:
+    """Whether a script does nothing but run the file `path`, which lies beside it."""
+    return bool(script.stages) and script.stages[0] == f"file {posixpath.basename(path)}"
+
+
+def _words(source: str) -> frozenset[str]:
     """Words that survive minification: attributes, keywords, strings and the names of functions and classes."""
     try:
         tree = parse(source)
     except Unparsable:
-        return set()
+        return frozenset()
     words: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(attr=word) | ast.keyword(arg=str() as word):
                 words.add(word)
@@ -71,4 +81,4 @@ def _words(source: str) -> set[str]:
                 words.add(word)
             case ast.FunctionDef(name=word) | ast.ClassDef(name=word):
                 words.add(word)
-    return words
+    return frozenset(words)

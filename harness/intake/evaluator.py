@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import operator
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
@@ -342,8 +343,7 @@ class Evaluator:
         if name in _CHILDREN:
             return self._run_child(name, arguments)
         if name == "compile":
-            text = self._derive(Code(arguments[0]), arguments[0])
-            return text
+            return self._derive(Code(arguments[0]), arguments[0])
         if name == "open":
             return self._open(*arguments, **keywords)
         if name in ("__import__", "importlib.import_module") and arguments and isinstance(arguments[0], str):
@@ -445,9 +445,7 @@ class Evaluator:
     def _content(self, path: str) -> bytes | None:
         if path in self.files:
             return self.files[path]
-        relative = path.removeprefix(FOLDER + "/").removeprefix("./")
-        if relative.startswith("/") or ".." in relative.split("/"):
-            return None
+        relative = posixpath.relpath(posixpath.join(FOLDER, path), FOLDER)
         data = self._read(relative)
         if data is not None and path != self.path:
             self._origins[self._key(data)] = (f"file {relative}",)

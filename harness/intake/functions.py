@@ -16,7 +16,7 @@ from typing import Any
 from harness.intake import bounded
 from harness.intake.values import FilePath, Unknown
 
-FOLDER = "/submission"
+FOLDER = "/place/place/place/submission"
 """Where the script seems to lie while its wrapper is evaluated."""
 
 UNPACKED = FOLDER + "/unpacked"
@@ -56,6 +56,14 @@ def join(*parts: Any) -> str:
     return posixpath.normpath(posixpath.join(*(path_text(p) for p in parts)))
 
 
+def _parents(path: str) -> list[str]:
+    parents: list[str] = []
+    while len(parents) < 20 and posixpath.dirname(path) != path:
+        path = posixpath.dirname(path)
+        parents.append(path)
+    return parents
+
+
 def bounded_product(left: Any, right: Any) -> Any:
     """Multiplication that cannot fill the memory."""
     for one, other in ((left, right), (right, left)):
@@ -92,6 +100,12 @@ def _range(*bounds: int) -> list[int]:
     if len(numbers) > _MAX_RANGE:
         raise Unknown("it counts too far")
     return list(numbers)
+
+
+def _text(value: Any = "", *encoding: str) -> Any:
+    if encoding:
+        return _decode(value, *encoding)
+    return value.text if isinstance(value, FilePath) else str(value)
 
 
 def _make_bytes(*arguments: Any) -> bytes:
@@ -133,7 +147,8 @@ KNOWN: dict[str, Known] = {
     "codecs.decode": Known(_decode, "codec"),
     "json.loads": Known(json.loads),
     "io.BytesIO": Known(io.BytesIO),
-    "str": Known(
+    "str": Known(_text),
+    "unused": Known(
         lambda *a: a[0] if len(a) == 1 and isinstance(a[0], str) else _decode(*a) if len(a) > 1 else str(a[0])
     ),
     "bytes": Known(_make_bytes),
@@ -199,6 +214,7 @@ PATH_PROPERTIES: dict[str, Callable[[FilePath], Any]] = {
     "parent": lambda p: FilePath(posixpath.dirname(p.text)),
     "name": lambda p: posixpath.basename(p.text),
     "stem": lambda p: posixpath.splitext(posixpath.basename(p.text))[0],
+    "parents": lambda p: [FilePath(parent) for parent in _parents(p.text)],
     "suffix": lambda p: posixpath.splitext(p.text)[1],
 }
 
@@ -213,8 +229,32 @@ _PATH_METHODS: dict[str, Callable[..., Any]] = {
 }
 
 _TEXT_METHODS = frozenset(
-    "join replace split rsplit splitlines strip lstrip rstrip startswith endswith lower upper encode translate find index "
-    "removeprefix removesuffix partition count swapcase hex".split()
+    (
+        *(
+            "join",
+            "replace",
+            "split",
+            "rsplit",
+            "splitlines",
+            "partition",
+            "strip",
+            "lstrip",
+            "rstrip",
+            "find",
+        ),
+        *(
+            "removeprefix",
+            "removesuffix",
+            "startswith",
+            "endswith",
+            "index",
+            "count",
+            "lower",
+            "upper",
+            "swapcase",
+        ),
+        *("encode", "translate", "hex"),
+    )
 )
 
 
@@ -225,8 +265,9 @@ def method(owner: Any, name: str) -> Callable[..., Any] | None:
     if isinstance(owner, bytes | bytearray) and name == "decode":
         return lambda data, *a, **k: _decode(data, *a, **k)
     if isinstance(owner, str | bytes | bytearray) and name in _TEXT_METHODS:
-        bounded_ones = {"replace": _replace, "join": _join}
-        return bounded_ones.get(name) or (lambda o, *a, **k: getattr(o, name)(*a, **k))
+        if name in ("replace", "join"):
+            return _replace if name == "replace" else _join
+        return lambda o, *a, **k: getattr(o, name)(*a, **k)
     if isinstance(owner, dict) and name in ("items", "values", "keys", "get"):
         return lambda o, *a: getattr(o, name)(*a) if name == "get" else list(getattr(o, name)())
     if isinstance(owner, list) and name in ("append", "reverse", "extend"):

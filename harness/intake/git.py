@@ -45,6 +45,12 @@ class Repository:
         found = self.text("rev-parse", "--verify", "--quiet", "--end-of-options", ref + "^{commit}")
         return found if found and _OBJECT.fullmatch(found) else None
 
+    def resolve_all(self, refs: Sequence[str]) -> dict[str, str]:
+        """The commits that those of the full ref names that exist point to."""
+        out = self._must("for-each-ref", "--format=%(refname) %(objectname) %(objecttype)", *refs)
+        rows = [line.split() for line in out.decode("utf-8", "surrogateescape").splitlines()]
+        return {row[0]: row[1] for row in rows if row[0] in refs and row[2:] == ["commit"]}
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits; None for unrelated histories."""
         return self.text("merge-base", one, other) or None

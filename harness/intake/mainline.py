@@ -8,11 +8,10 @@ import re
 from harness.intake.errors import IntakeError
 from harness.intake.git import Repository
 
-_MAIN_LINES = tuple(
-    f"refs/remotes/{remote}/{name}"
-    for remote in ("upstream", "origin")
-    for name in ("HEAD", "main", "master")
-) + ("refs/heads/main", "refs/heads/master")
+_REMOTE_LINES = [
+    f"{remote}/{name}" for remote in ("upstream", "origin") for name in ("HEAD", "main", "master")
+]
+_MAIN_LINES = (*(f"refs/remotes/{line}" for line in _REMOTE_LINES), "refs/heads/main", "refs/heads/master")
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -28,9 +27,8 @@ class Base:
 
 def find_base(repository: Repository, head: str, number: int) -> Base:
     """What to compare the head of pull request `number` with. Raises IntakeError where there is no main line."""
-    main = next(
-        (found for ref in _MAIN_LINES if (found := repository.resolve(ref))), None
-    ) or repository.resolve("HEAD")
+    tips = repository.resolve_all(_MAIN_LINES)
+    main = next((tips[ref] for ref in _MAIN_LINES if ref in tips), None) or repository.resolve("HEAD")
     if main is None:
         raise IntakeError(
             f"The clone {repository.clone} has no main line (main, master or origin/HEAD) to compare with."

@@ -10,9 +10,8 @@ _IMPORT = re.compile(
     rb"(?m)^[ \t]*(?:from[ \t]+\.*([\w.]*)[ \t]+import[ \t]+([^\n#(]*)|import[ \t]+([^\n#]+))"
 )
 _FILE_NAME = re.compile(
-    rb"[\w-]+(?:\.[\w-]+)*\.(?:py|c|cc|cpp|cu|cuh|h|hpp|json|model|vocab|txt|npy|npz|bin|pt|pth|lzma|so)\b"
+    rb"[\w-]+(?:\.[\w-]+)*\.(?:py|c|cc|cpp|cu|cuh|h|hpp|json|model|vocab|txt|npy|npz|bin|pt|pth|lzma|so)(?=[\"'])"
 )
-_SOURCES = (".py", ".c", ".cc", ".cpp", ".cu", ".h", ".hpp", ".cuh")
 
 
 def needed(scripts: Mapping[str, bytes], present: Collection[str]) -> set[str]:

@@ -11,7 +11,7 @@ import ast
 import dataclasses
 import re
 
-_PREFIX = re.compile(r"""(?i:(?<![\w])(?:[rbuft]|br|rb|fr|rf|tr|rt)?)(?='|")""")
+_PREFIX = re.compile(r"""(?i:(?:[rbuft]|br|rb|fr|rf|tr|rt)?)(?='|")""")
 _WORD = re.compile(r"\w+")
 _LINE_CONTINUED = re.compile(r"(?:[ \t\f]|\\\n|#[^\n]*|\n)*")
 _MAX_NESTING = 50

@@ -7,6 +7,7 @@ docstring and `from __future__` lines, or at the start of its first line, and no
 from __future__ import annotations
 
 import ast
+import copy
 import symtable
 
 from harness.intake.functions import UNPACKED
@@ -77,7 +78,7 @@ def _last_of_head(body: list[ast.stmt]) -> ast.stmt | None:
 
 
 def _one_line(statement: ast.stmt) -> str:
-    text = ast.unparse(_Relocated().visit(statement))
+    text = ast.unparse(_Relocated().visit(copy.deepcopy(statement)))
     return text if "\n" not in text and not hasattr(statement, "body") else f"exec({text!r})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import posixpath
 import re
 from collections.abc import Iterable
@@ -55,14 +56,16 @@ class _Reader:
         sizes = self.repository.sizes(e.object for e in regular)
         tree: list[Entry] | None = None
         found: list[Submission] = []
-        for place, entries in _grouped(regular).items():
+        groups = _grouped(regular)
+        for place in sorted(groups, key=lambda p: (not p.startswith("records/"), p)):
+            entries = groups[place]
             if not any(_is_script(e.path) for e in entries):
                 continue
             if tree is None:
                 tree = self.repository.tree(self.head)
             found += self._load_folder(place, entries, tree, sizes, origin, general)
         if found:
-            return _outside_noted(found)
+            return _outside_noted(_without_outside_copies(found))
         return [self._nothing(changed, origin, general)]
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
@@ -95,8 +98,21 @@ class _Reader:
             skipped.add("Left out because its content is missing in the clone", path)
         contents = self._contents({p: o for p, o in objects.items() if p not in missing}, sizes, skipped)
         brought, more = self._needed(place, contents, tree, skipped)
-        folder = Folder(place, contents | brought, candidates=set(contents), notes=(*general, *more))
+        elsewhere = {e.path: e.object for e in tree if e.mode in _REGULAR}
+        folder = Folder(
+            place,
+            contents | brought,
+            candidates=set(contents),
+            outside=functools.partial(self._file, elsewhere),
+            notes=(*general, *more),
+        )
         return submissions(folder, origin, self.workspace, skipped)
+
+    def _file(self, objects: dict[str, str], path: str) -> bytes | None:
+        object = objects.get(path)
+        if object is None or self.repository.sizes([object]).get(object, layout.MAX_FILE) > layout.MAX_SCRIPT:
+            return None
+        return self.repository.blobs([object]).get(object)
 
     def _contents(
         self, objects: dict[str, str], sizes: dict[str, int], skipped: layout.Skipped
@@ -206,6 +222,21 @@ def _reasons(changed: list[Entry]) -> list[str]:
         elif entry.mode == "160000":
             skipped.add("Left out because it is a submodule, whose files are elsewhere", entry.path)
     return skipped.sentences()
+
+
+def _without_outside_copies(found: list[Submission]) -> list[Submission]:
+    """Leave out scripts outside records/ that are byte for byte a record's script: that record is audited."""
+    records = {s.script.sha256: s.folder for s in found if s.script and s.folder.startswith("records/")}
+    kept = [
+        s for s in found if s.folder.startswith("records/") or not s.script or s.script.sha256 not in records
+    ]
+    notes = [
+        f"{posixpath.join(s.folder, s.script.path)} is the same file as the script in {records[s.script.sha256]}; "
+        "it is not audited a second time."
+        for s in found
+        if s not in kept and s.script
+    ]
+    return [dataclasses.replace(s, notes=(*s.notes, *notes)) for s in kept]
 
 
 def _outside_noted(found: list[Submission]) -> list[Submission]:

@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from harness.intake.syntax import Unparsable, parse
+from harness.intake.syntax import Unparsable, parse, walk
 
 _VAL = re.compile(r"(?i)(?:^|[^a-z])(?:val|validation|bpb)(?:$|[^a-z])|fineweb")
 _LOSS = re.compile(
@@ -20,7 +20,7 @@ _TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What the syntax tree of one script shows."""
+    """What the code of one script shows."""
 
     runs: bool  # does work when started, not only when imported
     val: bool
@@ -28,33 +28,29 @@ class Features:
     framework: bool
     test: bool
     imports: frozenset[str]
-    calls: frozenset[str]
 
 
-def features(source: str, path: str) -> Features | None:
-    """Features of one script; None where it does not parse."""
+def features(source: str, path: str) -> Features:
+    """Features of one script; of its text where it does not parse, so that a broken script is not passed over."""
     try:
         tree = parse(source)
     except Unparsable:
-        return None
+        return _text_features(source, path)
     words: set[str] = set()
     strings: list[str] = []
     imports: set[str] = set()
-    calls: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word):
-                words.add(word)
-            case ast.Constant(value=str() as text):
-                strings.append(text)
-            case ast.Import(names=names):
-                imports |= {a.name for a in names}
-            case ast.ImportFrom(module=module, names=names, level=level):
-                imports |= (
-                    {module or a.name for a in names} if level == 0 or module else {a.name for a in names}
-                )
-            case ast.Call(func=ast.Name(id=word)) | ast.Call(func=ast.Attribute(attr=word)):
-                calls.add(word)
+    for node in walk(tree):
+        kind = node.__class__
+        if kind is ast.Name:
+            words.add(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            words.add(node.attr)  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            strings.append(node.value)
+        elif isinstance(node, ast.Import):
+            imports |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imports |= {node.module} if node.module else {a.name for a in node.names}
     tops = {name.split(".")[0] for name in imports}
     return Features(
         runs=any(_works(s) for s in tree.body),
@@ -63,7 +59,18 @@ def features(source: str, path: str) -> Features | None:
         framework=bool(tops & _FRAMEWORKS),
         test=bool(tops & {"pytest", "unittest"}) or bool(_TESTS.search(path)),
         imports=frozenset(imports),
-        calls=frozenset(calls),
+    )
+
+
+def _text_features(source: str, path: str) -> Features:
+    imports = set(re.findall(r"(?m)^[ \t]*(?:import|from)[ \t]+([\w.]+)", source))
+    return Features(
+        runs="__main__" in source or bool(re.search(r"(?m)^\w[\w.]*\(", source)),
+        val=bool(_VAL.search(source)),
+        loss=bool(_LOSS.search(source)),
+        framework=bool({name.split(".")[0] for name in imports} & _FRAMEWORKS),
+        test=bool(_TESTS.search(path)),
+        imports=frozenset(imports),
     )
 
 
@@ -75,9 +82,8 @@ def _works(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.For | ast.While | ast.With)
 
 
-def scoring(sources: Mapping[str, str]) -> set[str]:
-    """Paths of those Python sources that score, among all the sources of one folder."""
-    known = {path: found for path, source in sources.items() if (found := features(source, path)) is not None}
+def scoring(known: Mapping[str, Features]) -> set[str]:
+    """Paths of those scripts that score, among all the scripts of one folder."""
     chosen = set()
     for path, own in known.items():
         reached = [own, *(known[p] for p in _imported(path, own, known))]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
+from collections.abc import Iterator
 
 
 class Unparsable(Exception):
     """The source cannot be parsed; the message says where and why."""
 
 
+@functools.lru_cache(maxsize=4)
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a program, or Unparsable. Raises nothing else, whatever the text holds."""
+    """The syntax tree of a program, or Unparsable. Raises nothing else, whatever the text holds.
+
+    The last few trees are kept and shared: nobody may change one.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a stranger's invalid escapes are not the auditor's warnings
@@ -22,3 +28,16 @@ def parse(source: str) -> ast.Module:
         raise Unparsable(f"it holds characters that no Python source may hold ({error})") from error
     except (RecursionError, MemoryError) as error:
         raise Unparsable("its expressions are nested too deeply for the Python parser") from error
+
+
+def walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """As ast.walk, in no particular order and several times as fast: scripts have 10,000 nodes and more."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        for value in node.__dict__.values():
+            if isinstance(value, ast.AST):
+                stack.append(value)
+            elif value.__class__ is list:
+                stack += [item for item in value if isinstance(item, ast.AST)]

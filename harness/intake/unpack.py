@@ -15,12 +15,16 @@ from harness.intake.decode import decode_script
 from harness.intake.evaluator import Evaluator
 from harness.intake.functions import FOLDER
 from harness.intake.runnable import make_runnable
-from harness.intake.syntax import Unparsable, parse
+from harness.intake.syntax import Unparsable, parse, walk
 
 _MAX_STAGES = 8
 _WRAPPER_CODE = 6_000  # characters besides its literals; every real wrapper stays below 1,500
+_WRAPPER_TEXT = 40_000  # the same with comments and short strings: a quick look
 _PAYLOAD = re.compile(r"\S{400,}")
-_RUNS_TEXT = re.compile(r"\b(exec|eval|exec_module|run_path|execv|execvp|marshal)\b")
+_RUNS_TEXT = re.compile(r"(?<![\w.])(?:exec|eval|marshal)\b|\b(?:exec_module|run_path|execvp?)\b")
+
+STILL_PACKED = "It looks self-extracting, but could not be unpacked without running it"
+"""How the note begins that marks a script whose program stays hidden."""
 
 ReadBeside = Callable[[str], bytes | None]
 
@@ -71,14 +75,15 @@ def unpack_with_files(
         runnable=runnable,
         display=f"{path} (unpacked: {', '.join(stages)})" if stages else path,
         stages=tuple(stages),
-        notes=tuple([*notes, *problems]),
+        notes=(*notes, *problems),
     )
     return script, files
 
 
 def _peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
     """The program one layer below; a layer without stages where it cannot be reached; None for a plain program."""
-    if not _RUNS_TEXT.search(source) and not _PAYLOAD.search(source):
+    payload = sum(len(m[0]) for m in _PAYLOAD.finditer(source))
+    if (not payload and not _RUNS_TEXT.search(source)) or len(source) - payload > _WRAPPER_TEXT:
         return None
     try:
         tree = parse(source)
@@ -120,9 +125,7 @@ def _still_packed(source: str, wrapper: Evaluator) -> _Layer | None:
     if not _RUNS_TEXT.search(source) or (payload < len(source) / 2 and wrapper.problem is None):
         return None
     why = wrapper.problem or "the text that it runs is not computed in a way that intake follows"
-    return _Layer(
-        source, (), (f"It looks self-extracting, but could not be unpacked without running it: {why}.",), {}
-    )
+    return _Layer(source, (), (f"{STILL_PACKED}: {why}.",), {})
 
 
 def _unpacked(statements: list[ast.stmt], effects: set[int], runs: list[int], wrapper: Evaluator) -> _Layer:
@@ -148,7 +151,7 @@ def _with_wrapper(
     program: str, statements: list[ast.stmt], effects: set[int], runs: list[int]
 ) -> tuple[str, list[str]]:
     """The program with what its wrapper does before and after it, and sentences that say so."""
-    before = [i for i in range(runs[0])]
+    before = range(runs[0])
     kept = preamble.kept([statements[i] for i in before], effects & set(before), make_runnable(program)[0])
     after = [statements[i] for i in sorted(effects) if i > runs[0]]
     notes = []
@@ -168,6 +171,6 @@ def _with_wrapper(
 def _code_size(source: str, tree: ast.Module) -> int:
     """Characters of a program besides its string and bytes literals."""
     literals = (
-        n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str | bytes)
+        n.value for n in walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str | bytes)
     )
     return len(source) - sum(map(len, literals))
