@@ -23,6 +23,7 @@ from harness.witnesses.claims.log import Log, Size, is_log_name, read_log
 
 MAX_LOGS = 64
 _MAX_TEXT = 4_000_000
+_SMALL = 0.3  # below it a short number is a difference of scores
 _README_SCORE = re.compile(
     r"(?i)(?:bpb|bits[_ -]per[_ -]byte)[^\d\n]{0,40}(\d\.\d{3,10})|(\d\.\d{3,10})\*{0,2}\s{0,3}bpb"
 )
@@ -196,7 +197,8 @@ def _readme_scores(submission: Submission) -> list[Claimed]:
     if name is None:
         return []
     found = [a or b for a, b in _README_SCORE.findall(read_text(submission, name))]
-    return [Claimed(name, float(value), len(value.partition(".")[2])) for value in dict.fromkeys(found[:8])]
+    scores = [Claimed(name, float(value), len(value.partition(".")[2])) for value in dict.fromkeys(found)]
+    return [s for s in scores if s.decimals >= 4 or s.value > _SMALL][:8]
 
 
 def _mentions(submission: Submission, value: float | None) -> list[int]:

@@ -122,12 +122,15 @@ class Environment:
             and isinstance(n.targets[0], ast.Name)
         ]
         for _ in range(3):
+            before = len(self._helpers)
             for name, function in functions:
                 first = function.args.args[0].arg if function.args.args else None
                 if first == "self" and len(function.args.args) > 1:
                     first = function.args.args[1].arg
                 if name not in self._helpers and first and self._asks_for(function, first):
                     self._helpers[name] = function
+            if len(self._helpers) == before:
+                break
 
     def _asks_for(self, function: ast.FunctionDef | ast.Lambda, parameter: str) -> bool:
         for node in ast.walk(function):

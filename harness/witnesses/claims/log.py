@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.case import Evidence
 
-MAX_BYTES = 16_000_000
+MAX_BYTES = 8_000_000
 """Longer logs are read at both ends, half of this each; line numbers stay true."""
 
 MAX_LINE = 4_000
@@ -62,7 +62,7 @@ _INLINE_PAIR = re.compile(
 _SEED = re.compile(r"(?i)(?:^|[\s_,({])seed[\"']?\s{0,2}[:=]\s{0,2}(\d{1,10})\b")
 _NAME_SEED = re.compile(r"(?i)(?:seed|_s|-s)[_-]?(\d{1,10})(?!\d)")
 _TIME = re.compile(
-    r"(\w{0,40}(?:time|elapsed|wallclock|took))\s{0,2}[:=]\s{0,2}~?(\d{1,9}(?:\.\d{1,6})?)"
+    r"(?<!\w)(\w{0,40}?(?:time|elapsed|wallclock|took))\s{0,2}[:=]\s{0,2}~?(\d{1,9}(?:\.\d{1,6})?)"
     r"\s?(ms|m\b|min|s\b|sec|h\b)?"
 )
 _BYTES = re.compile(r"(?<![\d.])(\d{1,3}(?:,\d{3}){1,4}|\d{4,12})(?![\d.,]\d)\s{0,3}(bytes|B)?\b")
