@@ -18,7 +18,7 @@ __all__ = ["audit_json", "audits_json", "print_audits", "write_atomically", "wri
 def write_reports(
     audits: Sequence[Audit], out: Path | None, json_file: Path | None = None, generated: str | None = None
 ) -> list[Path]:
-    """Write report.html, report.md and report.json to `out`, and the JSON to `json_file` too; returns what was written.
+    """Write report.html, .md and .json to `out`, and the JSON to `json_file` too; returns their paths.
 
     Several submissions get a folder each below `out`, under an index. `out` None writes only `json_file`.
     Raises ValueError when there is no audit to report.

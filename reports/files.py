@@ -21,7 +21,7 @@ def write_atomically(path: Path, text: str) -> Path:
 
 
 def folder_names(names: Iterable[str]) -> list[str]:
-    """A folder name for each submission: no separators or leading dots, at most 80 characters, all different."""
+    """A folder name for each: no separator, no leading dot, at most 80 characters, all different."""
     taken: set[str] = set()
     folders = []
     for name in names:

@@ -1,4 +1,4 @@
-"""HTML report: one page that needs nothing else. No script, no external resource, and a policy that allows neither."""
+"""HTML report: one page that needs nothing else: no script, no resource, and a policy against both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.case import Audit, Finding, worst
 from harness.version import VERSION
 from reports import prose, words
 from reports.svg.charts import along, histogram, lorenz
-from reports.svg.frontier import describe, frontier_plot
+from reports.svg.frontier import describe, frontier_plot, legend
 from reports.text import clip, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -64,12 +64,18 @@ def _code(value: object) -> Markup:
 
 
 def _bar(share: float | None) -> Markup:
-    """A bar in a table cell, 0..1 of its width; the figure stands beside it, so it is hidden from readers aloud."""
+    """A bar in a table cell, 0..1 of its width; the figure beside it is what a screen reader gets."""
     width = 100 * min(max(share or 0.0, 0.0), 1.0)
     return Markup(
         '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="bar-ground" width="100" height="8"/><rect class="bar-a" width="{width:.2f}" height="8"/></svg>'
+        '<rect class="bar-ground" width="100" height="8"/>'
+        f'<rect class="bar-a" width="{width:.2f}" height="8"/></svg>'
     )
+
+
+def _token(text: str) -> str:
+    """The text of a token: line ends marked, a stand-in where it has none (part of a character)."""
+    return clip(text.replace("\n", "\u00b6"), 40) or "\u25af"
 
 
 def _heat(nats: float | None) -> str:
@@ -77,23 +83,35 @@ def _heat(nats: float | None) -> str:
     return "q-none" if nats is None else f"q{sum(nats > t for t in THRESHOLDS)}"
 
 
-def _has_pass_evidence(finding: Finding) -> bool:
-    return finding.status.value in ("pass", "not_applicable")
+def _anchor(finding: Finding, all_of_them: Sequence[Finding]) -> Markup:
+    """The id that the strip at the top links to, on the gravest finding of a rule only: ids are unique."""
+    if next(f for f in all_of_them if f.rule == finding.rule) is not finding:
+        return Markup("")
+    return Markup(' id="rule-{}"').format(clip(finding.rule, 20).replace(" ", "_"))
+
+
+def _silent(audit: Audit) -> list[words.Tile]:
+    """Tiles of must-have rules that no finding names."""
+    spoken = {finding.rule for finding in audit.findings}
+    return [tile for tile in words.must_have(audit) if tile.rule not in spoken]
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {
     "code": _code,
     "bar": _bar,
     "heat": _heat,
+    "token": _token,
     "clip": clip,
     "place": words.place,
     "number": words.number,
     "count": words.count,
     "percent": words.percent,
     "rule_doc": lambda rule: prose.to_html(words.rule_doc(rule)),
-    "folded": _has_pass_evidence,
+    "anchor": _anchor,
+    "silent": _silent,
     "frontier_plot": lambda plot: frontier_plot("frontier", plot),
     "describe": describe,
+    "legend": legend,
     "lorenz": lambda tokens: lorenz("lorenz", tokens),
     "histogram": lambda tokens: histogram("histogram", tokens),
     "along": lambda bins, name, title, label, mean: along(name, title, label, bins, mean),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from harness.case import SCHEMA, Audit, Case, Finding, to_json, worst
 from harness.version import VERSION
 
 DIGITS = 6
+BULK = ("events", "losses")
+"""Fields of a trace that are too long for a report; the analysis sums them up."""
 
 
 def audit_json(audit: Audit, generated: str | None = None) -> dict[str, Any]:
-    """One audit as plain data. `generated` (a time, in ISO 8601) is left out when None, and then nothing varies."""
+    """One audit as plain data. `generated` (a time, in ISO 8601) alone may vary, and can be left out."""
     case = audit.case
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -89,6 +92,7 @@ def _run(case: Case) -> dict[str, Any] | None:
         "reason": run.reason,
         "overrides": overrides,
         "missing": run.missing,
+        "notes": run.notes,
         "world": run.world,
     }
 
@@ -97,10 +101,8 @@ def _trace(case: Case) -> dict[str, Any] | None:
     trace = case.trace
     if trace is None:
         return None
-    kinds: dict[str, int] = {}
-    for event in trace.events:
-        kinds[event.kind] = kinds.get(event.kind, 0) + 1
-    return {"events": len(trace.events), "kinds": kinds, "balance": trace.balance}
+    facts = {f.name: getattr(trace, f.name) for f in dataclasses.fields(trace) if f.name not in BULK}
+    return {**facts, "events": len(trace.events)}
 
 
 def _analysis(case: Case) -> dict[str, Any] | None:

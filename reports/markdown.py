@@ -1,4 +1,4 @@
-"""Markdown report: a comment for a pull request, in which a stranger's text can neither ping, link nor break a table."""
+"""Markdown report: a comment for a pull request, where no stranger's text pings, links or breaks out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from reports.text import clip, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
 JOINER = "\u2060"
-SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^=:&])")
+SPECIAL = re.compile(r"[\\`*\[\]<>|~$&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+LEADING = re.compile(r"^\s*(?:(?=[#+=-])|\d+(?=[.)]))")
+PINGS = re.compile(r"@(?=\w)|#(?=\d)|GH-(?=\d)|[wW]{3}(?=\.)|:(?=//)")
 SNIPPET = 200
 EVIDENCE_LINES = 12
 
@@ -49,7 +51,7 @@ def environment() -> Environment:
     """Everything printed is escaped, unless it is Safe."""
     env = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=False,  # noqa: S701 - HTML escaping is no use here; `finalize` escapes for Markdown
+        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -63,15 +65,15 @@ def environment() -> Environment:
 def escape(value: object) -> Safe:
     """Text that Markdown shows as it is, on one line.
 
-    GitHub looks for mentions, issue numbers, addresses and bare links after Markdown is done, so a backslash does not
-    stop those: a word joiner, which cannot be seen, goes between the sign and what follows.
+    GitHub looks for mentions, issue numbers, addresses and bare links after Markdown is done, so a backslash
+    does not stop those: a word joiner, which cannot be seen, goes between the sign and what follows.
     """
-    text = re.sub(r"@(?=\w)|#(?=\d)|GH-(?=\d)|www(?=\.)|://?(?=\S)", lambda m: m[0] + JOINER, plain(value))
-    return Safe(SPECIAL.sub(r"\\\1", text))
+    text = PINGS.sub(lambda m: m[0] + JOINER, plain(value))
+    return Safe(LEADING.sub(lambda m: m[0] + "\\", SPECIAL.sub(lambda m: "\\" + m[0], text)))
 
 
 def inline_code(value: object) -> Safe:
-    """Text in a code span, with a fence of backticks longer than any inside; a bar would end a table's cell."""
+    """Text in a code span, its fence longer than any inside; a bar, which would end a cell, is replaced."""
     text = plain(value).replace("|", "\u2502")
     fence = "`" * (_longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""

@@ -14,7 +14,7 @@ _CODE = re.compile(r"`+([^`]+)`+")
 
 
 def to_html(doc: str) -> Markup:
-    """Headings (a line that is one of HEADINGS, however it is marked), lists, indented code and paragraphs."""
+    """Headings (a line that is one of HEADINGS, however marked), lists, indented code and paragraphs."""
     first, _, rest = doc.strip().partition("\n")
     text = first + "\n\n" + textwrap.dedent(rest) if rest else first
     out, lines = [], text.split("\n")

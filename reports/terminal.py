@@ -1,4 +1,4 @@
-"""Terminal report: verdict and why first, then a table of rules and the lines that show it. Markup is never parsed."""
+"""Terminal report: verdict and why, a table of rules, and the lines that show it. Markup is never parsed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _rules(audit: Audit) -> Table:
             Text(words.SIGN[finding.status], style=style),
             Text(f"{clip(finding.rule, 20)} {words.title(finding.rule)}"),
             Text(words.STATUS[finding.status], style=style),
-            Text(words.GRADE[finding.grade], style="dim"),
+            Text(finding.grade.value, style="dim"),
             Text(clip(finding.summary, 600)),
         )
     spoken = {f.rule for f in audit.findings}

@@ -1,7 +1,8 @@
 """Text of strangers made harmless: what cannot be seen is shown, so that no report can be made to lie.
 
-Submissions bring file names, log lines and code. Escape sequences, control characters, bidirectional overrides and
-invisible characters would let them repaint a terminal or reorder a line; here each becomes a visible stand-in.
+Submissions bring file names, log lines and code. Escape sequences, control characters, bidirectional
+overrides and invisible characters would let them repaint a terminal or reorder a line; here each becomes a
+visible stand-in.
 """
 
 from __future__ import annotations

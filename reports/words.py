@@ -1,4 +1,4 @@
-"""How every format says things: statuses, grades and verdicts in words, numbers in figures, rules in order."""
+"""How every format says things: statuses, grades and verdicts in words, numbers in figures."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Tile:
 
 
 def title(rule: str) -> str:
-    """The title of a rule: the register's, or for a must-have rule that is not written yet, the Field Guide's."""
+    """The title of a rule: the register's, or for a must-have rule that it lacks, the Field Guide's."""
     return {**TITLES, **{r.id: r.title for r in all_rules()}}.get(rule, "")
 
 
@@ -81,10 +81,15 @@ def rule_doc(rule: str) -> str:
 
 
 def by_gravity(findings: tuple[Finding, ...]) -> list[Finding]:
-    """What matters most first: failures, then reviews; the strongest proof first; must-have rules before others."""
+    """Failures, then reviews, each the strongest proof first; the rest by status; must-have rules first."""
     return sorted(
         findings,
-        key=lambda f: (_GRAVITY.index(f.status), _PROOF.index(f.grade), f.rule not in MUST_HAVE, f.rule),
+        key=lambda f: (
+            _GRAVITY.index(f.status),
+            _PROOF.index(f.grade) if f.status in (Status.FAIL, Status.REVIEW) else 0,
+            MUST_HAVE.index(f.rule) if f.rule in MUST_HAVE else len(MUST_HAVE),
+            f.rule,
+        ),
     )
 
 

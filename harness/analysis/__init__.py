@@ -28,7 +28,7 @@ class ValData(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """What a report draws. `tokens` is None without per-token losses, `frontier` without val positions in events."""
+    """What a report draws. `tokens` is None without per-token losses, `frontier` without val positions."""
 
     tokens: TokenAnalysis | None
     frontier: Frontier | None
@@ -50,4 +50,4 @@ def examine(trace: Trace, world: ValData) -> Analysis:
             world.position_bytes(),
             world.decode,
         )
-    return Analysis(tokens, frontier(trace.events, table), fold(trace.events))
+    return Analysis(tokens, frontier(trace), fold(trace.events))

@@ -19,8 +19,8 @@ Key = tuple[str, int, str, bool, str]
 class Step:
     """One event of a repeated cycle, over all its repetitions: where it stands and what it touched.
 
-    `low` and `high` bound the positions, half-open; `touched` counts positions, again each time. Losses are mean nats
-    of the first and the last repetition.
+    `low` and `high` bound the positions, half-open; `touched` counts positions, again each time. Losses are
+    mean nats of the first and the last repetition.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class EventTable:
 
 
 def fold(events: Sequence[TraceEvent]) -> EventTable:
-    """Fold the events of a trace: at each place the cycle (up to 8 events) that swallows most, the shortest first."""
+    """Fold the events of a trace: at each place the cycle of up to 8 events that swallows most."""
     keys = [_key(e) for e in events]
     groups, start = [], 0
     while start < len(events):
@@ -87,9 +87,7 @@ def _best_cycle(keys: Sequence[Key], start: int) -> tuple[int, int]:
     for period in range(1, LONGEST_CYCLE + 1):
         cycle = keys[start : start + period]
         repeats = 1
-        while (
-            keys[start + period * repeats : start + period * (repeats + 1)] == cycle and len(cycle) == period
-        ):
+        while len(cycle) == period and keys[start + period * repeats :][:period] == cycle:
             repeats += 1
         if repeats > 1 and period * repeats > best[0] * best[1]:
             best = (period, repeats)

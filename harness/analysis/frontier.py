@@ -1,7 +1,7 @@
 """The frontier: order of events against val position, thinned to a grid that a page can draw.
 
-What a score-first submission does is a staircase: each stretch is scored, then trained on. What was trained on before
-it was scored stands out as a layer of its own, `leaked`.
+A score-first submission draws a staircase: each stretch is scored, then trained on. What was trained on
+before it was scored stands out as a layer of its own, `leaked`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from harness.witnesses.trace import LossTable, TraceEvent
+    from harness.witnesses.trace import LossTable, Trace, TraceEvent
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 COLUMNS = 240
 ROWS = 160
+MOST_CELLS = 7000
+"""Beyond it the grid is halved: a page must stay small however scattered the events are."""
+
 MOST_MARKS = 12
 TRAINING = ("train", "update")
+MARKS = ("phase", "restore", "taken")
 LAYERS = ("uncounted", "scored", "trained", "both", "leaked")
 """Scored outside the claimed number; scored; trained on; both in one cell; trained on before being scored."""
 
@@ -32,7 +36,7 @@ COVERAGE = ("never", "once", "again", "leaked")
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """Rows [low, high) of one column that belong to a layer (of the plot) or a state (of the coverage strip)."""
+    """Rows [low, high) of one column that belong to a layer of the plot or a state of the strip."""
 
     layer: str
     column: int
@@ -42,7 +46,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """Something between the events: a phase begins, state is restored, the claimed line is printed."""
+    """What happens between them: state restored or taken, the claimed line printed, a phase begun."""
 
     column: int
     kind: str
@@ -50,23 +54,11 @@ class Mark:
 
 
 @dataclasses.dataclass(frozen=True)
-class Leak:
-    """One position that was trained on before it was scored, as a checkable example; events by sequence number."""
-
-    position: int
-    trained_event: int
-    trained_line: int
-    trained_file: str
-    scored_event: int
-    scored_line: int
-    scored_file: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Frontier:
     """A grid of `columns` x `rows` over the drawn events and the positions [0, positions).
 
-    `column_events` holds the sequence number of the first event of each column. The counts are exact, whatever the grid.
+    `column_events` holds the sequence number of the first event of each column. The counts are exact,
+    whatever the grid: positions scored, scored more than once, trained on, trained on before being scored.
     """
 
     columns: int
@@ -81,48 +73,48 @@ class Frontier:
     scored_again: int
     trained_positions: int
     leaked_positions: int
-    first_leak: Leak | None
 
 
-def frontier(events: Sequence[TraceEvent], losses: LossTable | None) -> Frontier | None:
+def frontier(trace: Trace, columns: int = COLUMNS, rows: int = ROWS) -> Frontier | None:
     """The frontier of a trace; None when no event scored or trained on a val position."""
-    drawn = [e for e in events if _is_drawn(e)]
+    claimed = _claimed_print(trace)
+    drawn = [e for e in trace.events if _touches(e) or e.kind in MARKS or e is claimed]
     positions = max((end for e in drawn if _touches(e) for _, end in e.positions), default=0)
     if not positions:
         return None
-    scored_by, trained_by, times = _first_events(drawn, losses, positions)
-    leaked = (trained_by >= 0) & (scored_by > trained_by)
-    columns, rows = min(COLUMNS, len(drawn)), min(ROWS, positions)
-    grid = {
-        layer: np.zeros((columns, rows), dtype=np.bool_)
-        for layer in ("uncounted", "scored", "trained", "leaked")
-    }
-    trained_at_all = np.zeros(positions, dtype=np.bool_)
+    leaked_until = _leaked_until(trace.losses, positions) if trace.leak else np.full(positions, -1)
+    columns, rows = min(columns, len(drawn)), min(rows, positions)
+    layers = ("uncounted", "scored", "trained", "leaked")
+    grid = {layer: np.zeros((columns, rows), dtype=np.bool_) for layer in layers}
+    times, trained = np.zeros(positions, dtype=np.int64), np.zeros(positions, dtype=np.bool_)
     for rank, event in enumerate(drawn):
         if not _touches(event):
             continue
-        column = rank * columns // len(drawn)
-        touched = expand(event.positions)
+        column, touched = rank * columns // len(drawn), expand(event.positions)
         if event.kind in TRAINING:
-            trained_at_all[touched] = True
-            early = touched[leaked[touched] & (scored_by[touched] > event.seq)]
+            trained[touched] = True
+            early = touched[leaked_until[touched] > event.seq]
             grid["leaked"][column, early * rows // positions] = True
+        elif event.counted:
+            times[touched] += 1
         layer = "trained" if event.kind in TRAINING else ("scored" if event.counted else "uncounted")
         grid[layer][column, touched * rows // positions] = True
+    cells = _cells(_resolve(grid), LAYERS)
+    if len(cells) > MOST_CELLS:
+        return frontier(trace, columns // 2, rows // 2)
     return Frontier(
         columns=columns,
         rows=rows,
         positions=positions,
         events=len(drawn),
         column_events=tuple(drawn[-(-c * len(drawn) // columns)].seq for c in range(columns)),
-        cells=_cells(_resolve(grid), LAYERS),
-        coverage=_cells(_coverage(times, leaked, rows)[None, :], COVERAGE),
+        cells=cells,
+        coverage=_cells(_coverage(times, leaked_until >= 0, rows)[None, :], COVERAGE),
         marks=_marks(drawn, columns),
         scored_positions=int((times > 0).sum()),
         scored_again=int((times > 1).sum()),
-        trained_positions=int(trained_at_all.sum()),
-        leaked_positions=int(leaked.sum()),
-        first_leak=_first_leak(drawn, scored_by, trained_by, leaked),
+        trained_positions=int(trained.sum()),
+        leaked_positions=trace.leak.positions if trace.leak else 0,
     )
 
 
@@ -138,34 +130,22 @@ def _touches(event: TraceEvent) -> bool:
     return bool(event.positions) and event.kind in ("score", *TRAINING)
 
 
-def _is_drawn(event: TraceEvent) -> bool:
-    return _touches(event) or event.kind in ("phase", "restore") or (event.kind == "print" and event.counted)
+def _claimed_print(trace: Trace) -> TraceEvent | None:
+    """The last print of the claimed line."""
+    claimed = [e for e in trace.events if e.kind == "print" and e.text == trace.balance.line]
+    return claimed[-1] if claimed else None
 
 
-def _first_events(
-    drawn: Sequence[TraceEvent], losses: LossTable | None, positions: int
-) -> tuple[Ints, Ints, Ints]:
-    """Per position: the event that scored it (-1: none), the first update that used it (-1: none), times counted.
+def _leaked_until(losses: LossTable | None, positions: int) -> Ints:
+    """Per position, the event that scored it although an update had used it before; -1 where that never was.
 
-    The loss table says it best: its `first_trained` knows which updates reached a later score. Without one the events
-    must do, and training that a restore may have undone is not held against anybody.
+    Only asked where the trace found a leak: an update that was undone before the score is none.
     """
-    scored, trained = np.full(positions, -1, dtype=np.int64), np.full(positions, -1, dtype=np.int64)
-    times = np.zeros(positions, dtype=np.int64)
-    for event in drawn:
-        if event.kind == "score" and event.counted:
-            touched = expand(event.positions)
-            times[touched] += 1
-            scored[touched[scored[touched] < 0]] = event.seq
-        elif event.kind == "restore":
-            trained[scored < 0] = -1
-        elif event.kind in TRAINING and event.positions:
-            touched = expand(event.positions)
-            trained[touched[trained[touched] < 0]] = event.seq
+    until = np.full(positions, -1, dtype=np.int64)
     if losses is not None:
-        scored[losses.position] = losses.order
-        trained[losses.position] = losses.first_trained
-    return scored, trained, times
+        early = (losses.first_trained >= 0) & (losses.first_trained < losses.order)
+        np.maximum.at(until, losses.position[early], losses.order[early])
+    return until
 
 
 def _resolve(grid: dict[str, Bools]) -> Ints:
@@ -180,8 +160,8 @@ def _resolve(grid: dict[str, Bools]) -> Ints:
 
 
 def _coverage(times: Ints, leaked: Bools, rows: int) -> Ints:
-    """The gravest state of each row's positions, as an index into COVERAGE; `never` only where all of it is."""
-    state = np.minimum(times, 2)
+    """The gravest state of each row's positions, an index into COVERAGE; `never` only where all are."""
+    state = np.minimum(times, COVERAGE.index("again"))
     state[leaked] = COVERAGE.index("leaked")
     strip = np.zeros(rows, dtype=np.int64)
     np.maximum.at(strip, np.arange(len(times)) * rows // len(times), state)
@@ -189,32 +169,21 @@ def _coverage(times: Ints, leaked: Bools, rows: int) -> Ints:
 
 
 def _cells(layers: Ints, names: Sequence[str]) -> tuple[Cell, ...]:
-    """Vertical runs of equal layer in an [columns, rows] array; -1 is left out."""
+    """Vertical runs of equal layer in a [columns, rows] array; -1 is left out."""
     cells = []
     for column, line in enumerate(layers):
-        borders = np.flatnonzero(np.diff(line)) + 1
-        for low, high in zip([0, *borders.tolist()], [*borders.tolist(), len(line)], strict=True):
+        borders = (np.flatnonzero(np.diff(line)) + 1).tolist()
+        for low, high in zip([0, *borders], [*borders, len(line)], strict=True):
             if line[low] >= 0:
                 cells.append(Cell(names[int(line[low])], column, int(low), int(high)))
     return tuple(cells)
 
 
 def _marks(drawn: Sequence[TraceEvent], columns: int) -> tuple[Mark, ...]:
-    marks = [
-        Mark(rank * columns // len(drawn), event.kind, event.text)
-        for rank, event in enumerate(drawn)
-        if not _touches(event)
-    ]
-    return tuple(marks[:MOST_MARKS])
-
-
-def _first_leak(drawn: Sequence[TraceEvent], scored: Ints, trained: Ints, leaked: Bools) -> Leak | None:
-    where = np.flatnonzero(leaked)
-    if not len(where):
-        return None
-    position = int(where[np.argmin(trained[where])])
-    by_seq = {event.seq: event for event in drawn}
-    update, score = by_seq.get(int(trained[position])), by_seq.get(int(scored[position]))
-    if update is None or score is None:
-        return None
-    return Leak(position, update.seq, update.line, update.file, score.seq, score.line, score.file)
+    """One mark a column and kind, and of many the last, which stand next to the claimed line."""
+    marks: dict[tuple[int, str], Mark] = {}
+    for rank, event in enumerate(drawn):
+        if not _touches(event):
+            column = rank * columns // len(drawn)
+            marks.setdefault((column, event.kind), Mark(column, event.kind, event.text))
+    return tuple(marks.values())[-MOST_MARKS:]

@@ -1,12 +1,13 @@
 """Per-token loss analysis: where the nats of the claimed score are, by size, place, time, frequency and text.
 
-Pure numpy over the counted loss of every scored position. Losses are in nats, byte counts in bytes, and a Lorenz curve
-runs from the easiest token to the hardest.
+Pure numpy over the counted loss of every scored position. Losses are in nats, byte counts in bytes, and a
+Lorenz curve runs from the easiest token to the hardest.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ MOST_BINS = 48
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """The tokens whose loss exceeds `over` nats: how many, their share of tokens and of the total loss (0..1)."""
+    """The tokens that cost more than `over` nats: how many, their share of tokens and of the total loss."""
 
     over: float
     tokens: int
@@ -116,15 +117,16 @@ def analyse(
 ) -> TokenAnalysis | None:
     """Analyse the counted losses of one run; None when no loss is finite.
 
-    position, order, window_offset, chunk: int64 [n]; loss_nats: float64 [n] in nats. `order` is the sequence number of
-    the event that scored the position, `window_offset` the place of the token in its window (negative: not known),
-    `chunk` the span between two updates. stream: token ids [N] of all val positions; position_bytes: official bytes
-    [N] of each position; decode: ids -> text. Raises ValueError when lengths differ or a position is outside the stream.
+    position, order, window_offset, chunk: int64 [n]; loss_nats: float64 [n] in nats. `order` is the sequence
+    number of the event that scored the position, `window_offset` the place of the token in its window
+    (negative: not known), `chunk` the span between two updates. stream: token ids [N] of all val positions;
+    position_bytes: official bytes [N] of each position; decode: ids -> text. Raises ValueError when lengths
+    differ or a position is outside the stream.
     """
     lengths = {len(a) for a in (position, loss_nats, order, window_offset, chunk)}
     if len(lengths) != 1:
         raise ValueError(f"the columns of a loss table must have one length, not {sorted(lengths)}")
-    if len(position) and not (0 <= int(position.min()) and int(position.max()) < len(stream)):
+    if len(position) and (int(position.min()) < 0 or int(position.max()) >= len(stream)):
         raise ValueError(f"a scored position lies outside the val stream of {len(stream)} tokens")
     finite = np.isfinite(loss_nats)
     position, order, window_offset, chunk = (a[finite] for a in (position, order, window_offset, chunk))
@@ -176,7 +178,7 @@ def _thresholds(ascending: Floats, total: float) -> tuple[Threshold, ...]:
 def _lorenz(
     ascending: Floats, total: float
 ) -> tuple[tuple[tuple[float, float], ...], float | None, float | None]:
-    """Points (share of tokens, share of loss) at every hundredth, the Gini coefficient, the hardest tenth's share.
+    """Points (share of tokens, share of loss) at every hundredth, Gini coefficient, hardest tenth's share.
 
     Gini of a sorted sample: 2 * sum(i * x_i) / (n * sum(x)) - (n + 1) / n with i from 1.
     """
@@ -209,7 +211,7 @@ def _mean(total: float, count: int) -> float:
 
 
 def _equal_width(key: Ints, loss: Floats) -> tuple[Bin, ...]:
-    """Mean loss over at most MOST_BINS equally wide ranges of an integer key; negative keys are unknown, left out."""
+    """Mean loss over at most MOST_BINS equal ranges of an integer key; negative keys are left out."""
     known = key >= 0
     key, loss = key[known], loss[known]
     if not len(key):
@@ -254,7 +256,7 @@ def _by_frequency(
     while edges[-1] <= int(ids.max()):
         edges.append(edges[-1] * 4)
     rows = []
-    for low, end in zip(edges, edges[1:], strict=False):
+    for low, end in itertools.pairwise(edges):
         inside = (seen >= low) & (seen < end)
         tokens = int(inside.sum())
         if tokens:
@@ -307,6 +309,12 @@ def _window(
     return Window(start, end, mean, tokens)
 
 
+def _shared(before: str, now: str) -> int:
+    """The length of the common start of two texts; a token may change the text before it."""
+    pairs = zip(before, now, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(now)))
+
+
 def token_texts(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[str]:
     """The text that each id adds to what stands before it; a token that ends inside a character adds nothing.
 
@@ -315,6 +323,6 @@ def token_texts(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> l
     texts, before = [], ""
     for end in range(1, len(ids) + 1):
         now = decode(list(ids[:end])).rstrip("\ufffd")
-        texts.append(now[len(before) :] if now.startswith(before) else "")
+        texts.append(now[_shared(before, now) :])
         before = now
     return texts

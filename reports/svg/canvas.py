@@ -39,7 +39,8 @@ def figure(name: str, width: int, height: int, title: str, description: str, par
 def text(x: float, y: float, words: object, style: str = "", anchor: str = "start", turn: int = 0) -> str:
     """A line of text; made harmless and escaped here, once for all plots."""
     turned = f' transform="rotate({turn} {_(x)} {_(y)})"' if turn else ""
-    return f'<text x="{_(x)}" y="{_(y)}" class="{style}" text-anchor="{anchor}"{turned}>{escape(plain(words))}</text>'
+    at = f'x="{_(x)}" y="{_(y)}" class="{style}" text-anchor="{anchor}"{turned}'
+    return f"<text {at}>{escape(plain(words))}</text>"
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:

@@ -11,7 +11,7 @@ from reports.svg.canvas import Scale, area, figure, line, path, rect, short, tex
 from reports.words import number, percent
 
 WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 56, 464, 14, 232
+LEFT, RIGHT, TOP, BOTTOM = 56, 456, 14, 232
 
 
 def lorenz(name: str, tokens: TokenAnalysis) -> Markup:
@@ -42,8 +42,8 @@ def along(name: str, title: str, label: str, bins: Sequence[Bin], mean: float) -
     parts = [*_frame(x, y, label, "mean loss, nats"), area(steps, BOTTOM, "fill-a")]
     parts += [line(LEFT, y(mean), RIGHT, y(mean), "even"), path(steps, "line-a")]
     parts.append(text(RIGHT - 4, y(mean) - 5, f"mean {number(mean, 3)}", "small", "end"))
-    words = f"From {number(bins[0].mean_nats, 3)} nats at the start to {number(bins[-1].mean_nats, 3)} at the end; "
-    words += f"overall mean {number(mean, 3)}."
+    first, last = number(bins[0].mean_nats, 3), number(bins[-1].mean_nats, 3)
+    words = f"From {first} nats at the start to {last} at the end; overall mean {number(mean, 3)}."
     return figure(name, WIDTH, HEIGHT, title, words, parts)
 
 

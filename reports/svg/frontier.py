@@ -1,4 +1,4 @@
-"""The frontier plot: order of events to the right, val position upwards, what was trained on too early in red."""
+"""The frontier plot: order of events to the right, val position upwards, what was trained on early in red."""
 
 from __future__ import annotations
 
@@ -16,8 +16,16 @@ LEFT, RIGHT, TOP, BOTTOM = 74, 930, 46, 404
 STRIP, STRIP_WIDTH = 942, 16
 LABEL_ROOM = 118
 
-_STYLE = {"uncounted": "f-uncounted", "scored": "f-scored", "trained": "f-trained", "leaked": "f-leaked"}
-_STRIP_STYLE = {"never": "f-never", "once": "f-scored", "again": "f-again", "leaked": "f-leaked"}
+_MEANING = {
+    "scored": "scored",
+    "uncounted": "scored, not in the claimed number",
+    "trained": "trained on",
+    "leaked": "trained on before it was scored",
+    "again": "scored more than once",
+    "never": "never scored",
+}
+_DRAWN = ("uncounted", "scored", "trained", "leaked")
+_MARKS = {"restore": "state restored", "taken": "state saved", "print": "claimed line printed"}
 
 
 def frontier_plot(name: str, plot: Frontier) -> Markup:
@@ -43,6 +51,13 @@ def describe(plot: Frontier) -> str:
     )
 
 
+def legend(plot: Frontier) -> list[tuple[str, str]]:
+    """Colour class and meaning of what the plot holds; always the red of a leak: its absence tells."""
+    held = {cell.layer for cell in (*plot.cells, *plot.coverage)}
+    held |= {"leaked", "scored" if held & {"both", "once"} else "", "trained" if "both" in held else ""}
+    return [(f"f-{layer}", words) for layer, words in _MEANING.items() if layer in held]
+
+
 def _axes(plot: Frontier, x: Scale, y: Scale) -> list[str]:
     parts = []
     for tick in ticks(0, plot.positions):
@@ -66,12 +81,12 @@ def _layers(plot: Frontier) -> list[str]:
     """One path a layer, in grid units: a page of a few thousand cells stays small."""
     across, up = (RIGHT - LEFT) / plot.columns, (BOTTOM - TOP) / plot.rows
     shapes = []
-    for layer, style in _STYLE.items():
+    for layer in _DRAWN:
         whole = [c for c in plot.cells if c.layer == layer or (layer == "scored" and c.layer == "both")]
         half = [c for c in plot.cells if layer == "trained" and c.layer == "both"]
         drawn = _outline(whole) + "".join(f"M{c.column}.5 {c.low}h.5v{c.high - c.low}h-.5z" for c in half)
         if drawn:
-            shapes.append(f'<path class="{style}" d="{drawn}"/>')
+            shapes.append(f'<path class="f-{layer}" d="{drawn}"/>')
     grid = (
         f'transform="translate({LEFT} {BOTTOM}) scale({across:.5f} {-up:.5f})" shape-rendering="crispEdges"'
     )
@@ -87,30 +102,23 @@ def _marks(marks: Sequence[Mark], x: Scale) -> list[str]:
     parts, free = [], 0.0
     for mark in marks:
         at = x(mark.column + (0.5 if mark.kind == "print" else 0))
-        parts.append(
-            line(at, TOP - 6, at, BOTTOM, f"mark mark-{mark.kind}" if mark.kind in _MARKS else "mark")
-        )
+        parts.append(line(at, TOP - 6, at, BOTTOM, "mark mark-print" if mark.kind == "print" else "mark"))
         if at >= free:
             end = at + LABEL_ROOM > RIGHT
-            words = clip(mark.text if mark.kind == "phase" else _MARKS.get(mark.kind, mark.text), 22)
+            words = _MARKS.get(mark.kind) or clip(mark.text, 22)
             parts.append(text(at, TOP - 12, words, "tick", "end" if end else "start"))
             free = at + LABEL_ROOM
     return parts
 
 
-_MARKS = {"phase": "", "restore": "state restored", "print": "claimed line printed"}
-
-
 def _strip(plot: Frontier) -> list[str]:
     """Beside the plot, the fate of each position: scored once, again, never, or too late."""
     up = (BOTTOM - TOP) / plot.rows
-    parts = [
-        rect(
-            STRIP, BOTTOM - cell.high * up, STRIP_WIDTH, (cell.high - cell.low) * up, _STRIP_STYLE[cell.layer]
-        )
-        for cell in plot.coverage
-    ]
-    return [
-        *parts,
-        text(STRIP + STRIP_WIDTH + 14, (TOP + BOTTOM) / 2, "fate of each position", "label", "middle", -90),
-    ]
+    parts = []
+    for cell in plot.coverage:
+        style = f"f-{'scored' if cell.layer == 'once' else cell.layer}"
+        parts.append(rect(STRIP, BOTTOM - cell.high * up, STRIP_WIDTH, (cell.high - cell.low) * up, style))
+    label = text(
+        STRIP + STRIP_WIDTH + 14, (TOP + BOTTOM) / 2, "fate of each position", "label", "middle", -90
+    )
+    return [*parts, label]

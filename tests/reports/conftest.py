@@ -1,4 +1,4 @@
-"""Made-up audits for the reports: honest test-time training, a cheat, a crash, and text that attacks its reader."""
+"""Made-up audits: honest test-time training, a cheat, a crash, and text that attacks its reader."""
 
 from __future__ import annotations
 
@@ -27,73 +27,29 @@ from harness.case import (
     Submission,
     Verdict,
 )
+from harness.emulate import Run, WorldSummary
+from harness.witnesses.trace import Balance, Coverage, Leak, LossTable, Trace, TraceEvent
+from harness.witnesses.trace.record import Frame
 
 POSITIONS = 4096
 VOCABULARY = 512
 HOSTILE = (
-    "<script>alert(1)</script> [red]x[/red] [link=http://evil]y[/link] \x1b[31mred\x1b[0m \x9b2J \u202edrow\u202c "
-    "@maintainer #1 | a | ``` ~~~ <!-- [a](https://evil.example) ![](https://evil.example/p.png) www.evil.example "
+    "<script>alert(1)</script> [red]x[/red] [link=http://evil]y[/link] \x1b[31mred\x1b[0m \x9b2J "
+    "\u202ewor\u202c @maintainer #1 | a | ``` ~~~ <!-- [a](https://evil.example) ![](https://evil.example/p.png) "
+    "www.evil.example "
     '"><img src=x onerror=alert(1)> {{ 7*7 }} {% raw %} \u200b\ufeff \ud800 \x00 &amp; e@evil.example'
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """The fields of a TraceEvent."""
-
-    seq: int
-    kind: str
-    line: int
-    file: str
-    function: str
-    positions: tuple[tuple[int, int], ...]
-    counted: bool
-    text: str
-    loss: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Losses:
-    """The columns of a LossTable."""
-
-    position: np.ndarray
-    loss_nats: np.ndarray
-    order: np.ndarray
-    window_offset: np.ndarray
-    chunk: np.ndarray
-    first_trained: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Balance:
-    """Printed and rebuilt numbers."""
-
-    printed_loss: float | None
-    printed_bpb: float | None
-    rebuilt_loss: float | None
-    rebuilt_bpb: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class TraceOf:
-    """The fields of a Trace."""
-
-    events: tuple[Event, ...]
-    losses: Losses | None
-    balance: Balance
-
-
-@dataclasses.dataclass(frozen=True)
-class RunOf:
-    """The fields of a Run."""
-
-    outcome: str
-    reason: str
-    out: Path
-    wall_s: float
-    overrides: tuple[tuple[str, str, str], ...]
-    world: dict[str, Any]
-    missing: tuple[str, ...]
+def filled(kind: type[Any], **given: Any) -> Any:
+    """A record whose fields that a scene does not speak of are neutral: None where that is allowed, else zero."""
+    zero = {"bool": False, "int": 0, "float": 0.0, "str": ""}
+    for field in dataclasses.fields(kind):
+        name = str(field.type)
+        neutral = None if "None" in name else () if name.startswith("tuple") else zero.get(name)
+        if field.name not in given and field.default is dataclasses.MISSING:
+            given[field.name] = neutral
+    return kind(**given)
 
 
 class WordWorld:
@@ -115,19 +71,19 @@ class WordWorld:
         return np.array([len(self.names[i]) + bool(i) for i in self.ids], dtype=np.float64)
 
     def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(self.names[i] for i in ids if i)
+        return " ".join(self.names[i] if i else "\n" for i in ids)
 
 
 class Recorder:
     """Numbers events as they are added."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[TraceEvent] = []
 
     def add(self, kind: str, line: int, low: int = 0, high: int = 0, **more: Any) -> int:
         rest = {"file": "train_gpt.py", "function": "", "counted": False, "text": "", "loss": None, **more}
         runs = ((low, high),) if high > low else ()
-        self.events.append(Event(len(self.events), kind, line, positions=runs, **rest))
+        self.events.append(TraceEvent(seq=len(self.events), kind=kind, line=line, positions=runs, **rest))
         return self.events[-1].seq
 
 
@@ -162,7 +118,7 @@ def cheat_events() -> Recorder:
     return record
 
 
-def loss_table(record: Recorder, level: float) -> Losses:
+def loss_table(record: Recorder, level: float) -> LossTable:
     """Losses that fit the events: rare words cost more."""
     draw, world = np.random.default_rng(3), WordWorld()
     order, first = np.full(POSITIONS, -1), np.full(POSITIONS, -1)
@@ -180,7 +136,7 @@ def loss_table(record: Recorder, level: float) -> Losses:
     loss *= 1 - 0.15 * np.arange(POSITIONS) / POSITIONS
     seen = order >= 0
     columns = (np.arange(POSITIONS), loss, order, offset, chunk, first)
-    return Losses(*(np.asarray(c)[seen] for c in columns))
+    return LossTable(*(np.asarray(c)[seen] for c in columns))
 
 
 def submission(name: str, **changes: Any) -> Submission:
@@ -235,27 +191,49 @@ OVERRIDES = (
     ("TRAIN_BATCH_TOKENS", "786432", "2048"),
     ("chunk_tokens (line 1088)", "32768", "128"),
 )
-WORLD = {
-    "name": "miniature",
-    "vocab_size": VOCABULARY,
-    "val_tokens": POSITIONS,
-    "train_tokens": 65536,
-    "caseops": False,
-}
+WORLD = WorldSummary("miniature", VOCABULARY, False, POSITIONS, 65536, 4)
 
 
-def run_of(outcome: str = "scored", reason: str = "", **changes: Any) -> RunOf:
+def run_of(outcome: str = "scored", reason: str = "", **changes: Any) -> Run:
     """A run in the emulator."""
-    run = RunOf(outcome, reason, Path("/nowhere"), 11.2, OVERRIDES, WORLD, ())
+    run = Run(outcome, reason, Path("/nowhere"), 11.2, OVERRIDES, WORLD)
     return dataclasses.replace(run, **changes)
 
 
-def analysed(record: Recorder, level: float) -> tuple[TraceOf, Analysis]:
+def analysed(record: Recorder, level: float, leak: Leak | None = None) -> tuple[Trace, Analysis]:
     """A trace of these events and its analysis."""
-    trace = TraceOf(tuple(record.events), loss_table(record, level), Balance(level, 2.91324, level, 2.91324))
+    line = record.events[-1].text
+    trace = trace_of(
+        record, loss_table(record, level), Balance(line, 6.7, 2.91, 6.7, 2.91, True, True, "summed"), leak
+    )
     return trace, examine(trace, WordWorld())
 
 
+def trace_of(record: Recorder, losses: LossTable, balance: Balance, leak: Leak | None) -> Trace:
+    """A complete trace."""
+    return filled(
+        Trace,
+        balance=balance,
+        leak=leak,
+        coverage=filled(Coverage, expected=POSITIONS - 1, scored=POSITIONS - 1),
+        events=tuple(record.events),
+        losses=losses,
+        val_reads=("fineweb_val_000000.bin",),
+        updates=sum(e.kind == "update" for e in record.events),
+        trained_positions=POSITIONS,
+        complete=True,
+    )
+
+
+LEAK = filled(
+    Leak,
+    positions=POSITIONS - 1,
+    first=1,
+    loss=4.1,
+    score=(Frame("train_gpt.py", 820, "eval_val_sliding"), Frame("train_gpt.py", 1597, "main")),
+    update=(Frame("train_gpt.py", 1094, "ttt_adapt"), Frame("train_gpt.py", 1588, "main")),
+    backward=(Frame("train_gpt.py", 1090, "ttt_adapt"), Frame("train_gpt.py", 1588, "main")),
+)
 SCORE = Score(1.1188, 6.7021, 2.91324, 6.7021, 2.91324, "final_ttt_exact val_loss:6.7021 val_bpb:2.91324")
 
 
@@ -302,7 +280,7 @@ def honest() -> Audit:
 @pytest.fixture
 def cheat() -> Audit:
     """Three epochs on val before the eval."""
-    trace, analysis = analysed(cheat_events(), 4.2)
+    trace, analysis = analysed(cheat_events(), 4.2, LEAK)
     lines = (
         Evidence(
             "train_gpt.py", 1064, "def ttt_adapt(args, base_model, device, val_tokens, rank=0, world_size=1):"
@@ -314,8 +292,8 @@ def cheat() -> Audit:
         Finding(
             "C3",
             Status.FAIL,
-            "4,095 of 4,095 scored positions were trained on before they were scored: ttt_adapt makes three passes over "
-            "the val stream, and the counted eval comes after it.",
+            "4,095 of 4,095 scored positions were trained on before they were scored: ttt_adapt makes three "
+            "passes over the val stream, and the counted eval comes after it.",
             "train_on_val_before_score",
             Grade.TRACE,
             lines,
@@ -329,7 +307,7 @@ def cheat() -> Audit:
         CLAIM, ambiguous=("README says TTT_EPOCHS=1, the log says 3; the log was followed.",)
     )
     case = Case(submission("2026-03-21_XSA_EMA_TTT"), claim, run=run_of(), trace=trace, analysis=analysis)
-    why = "C3 score before update: the model was trained on every val position before scoring it (train_gpt.py:1064, called at 1588)."
+    why = "C3: the model was trained on every val position before scoring it (train_gpt.py:1064 from 1588)."
     return Audit(case, findings, Verdict.FAIL, why, SCORE)
 
 
@@ -359,9 +337,17 @@ def hostile() -> Audit:
     )
     record.add("train", 2, 32, 96, file=HOSTILE)
     record.add("score", 2, 64, 128, file=HOSTILE, counted=True, loss=float("inf"))
-    losses = Losses(*(np.zeros(4, dtype=np.int64) for _ in range(6)))
+    losses = LossTable(*(np.zeros(4, dtype=np.int64) for _ in range(6)))
     losses = dataclasses.replace(losses, loss_nats=np.array([1.0, np.nan, np.inf, 12.0]))
-    trace = TraceOf(tuple(record.events), losses, Balance(float("nan"), float("inf"), None, None))
+    frames = (Frame(HOSTILE, 1, HOSTILE),)
+    balance = Balance(HOSTILE, float("nan"), float("inf"), None, None, False, False, HOSTILE)
+    trace = trace_of(
+        record,
+        losses,
+        balance,
+        filled(Leak, positions=32, first=32, score=frames, update=frames, rescored=True),
+    )
+    trace = dataclasses.replace(trace, holes=(HOSTILE,), val_reads=(HOSTILE,), complete=False)
     script = dataclasses.replace(submission("x").script, display=HOSTILE, notes=(HOSTILE,))
     claim = Claim(
         source=HOSTILE,
@@ -379,7 +365,14 @@ def hostile() -> Audit:
     sub = submission(
         HOSTILE, script=script, notes=(HOSTILE,), files={HOSTILE: 1}, track=HOSTILE, origin=Origin(HOSTILE)
     )
-    run = run_of(HOSTILE, HOSTILE, overrides=((HOSTILE,) * 3,), world={HOSTILE: HOSTILE}, missing=(HOSTILE,))
+    run = run_of(
+        HOSTILE,
+        HOSTILE,
+        overrides=((HOSTILE,) * 3,),
+        world=dataclasses.replace(WORLD, name=HOSTILE),
+        missing=(HOSTILE,),
+        notes=(HOSTILE,),
+    )
     case = Case(sub, claim, run=run, trace=trace, analysis=examine(trace, WordWorld()))
     findings = (
         Finding("C3", Status.FAIL, HOSTILE, HOSTILE, Grade.TRACE, (evidence,)),
