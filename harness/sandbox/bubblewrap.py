@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
+import platform
 import re
 import shutil
 import site
@@ -20,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.sandbox import seccomp
 from harness.sandbox.interface import (
     Completed,
     Limits,
@@ -67,8 +69,11 @@ class Bubblewrap(Sandbox):
     @classmethod
     def find(cls) -> Bubblewrap:
         """The first bubblewrap that works here. Raises SandboxUnavailable, which says what to install or to allow."""
-        if sys.platform != "linux":
-            raise SandboxUnavailable(f"bubblewrap runs on Linux only, and this is {sys.platform}")
+        if sys.platform != "linux" or platform.machine() not in seccomp.MACHINES:
+            here = f"{platform.system()} on {platform.machine()}"
+            raise SandboxUnavailable(
+                f"bubblewrap needs Linux on {' or '.join(seccomp.MACHINES)}, and this is {here}"
+            )
         complaints = []
         for program in _programs():
             complaint = _complaint(program)
@@ -97,12 +102,10 @@ class Bubblewrap(Sandbox):
         """See Sandbox.run."""
         with contextlib.ExitStack() as stack:
             files = {target: stack.enter_context(_memory(text.encode())) for target, text in _ETC.items()}
+            calls = stack.enter_context(_memory(seccomp.program()))
             status = stack.enter_context(tempfile.TemporaryFile())
-            options = [
-                *_options(mounts, workdir, env, limits, files),
-                "--json-status-fd",
-                str(status.fileno()),
-            ]
+            options = _options(mounts, workdir, env, limits, files)
+            options += ["--seccomp", str(calls), "--json-status-fd", str(status.fileno())]
             arguments = stack.enter_context(_memory("".join(f"{option}\0" for option in options).encode()))
             done = supervise(
                 [str(self.program), "--args", str(arguments), "--", *command],
@@ -110,7 +113,7 @@ class Bubblewrap(Sandbox):
                 writable=[m.source for m in mounts if m.writable],
                 stdout=stdout,
                 stderr=stderr,
-                pass_fds=(arguments, status.fileno(), *files.values()),
+                pass_fds=(arguments, calls, status.fileno(), *files.values()),
                 on_output=on_output,
             )
             status.seek(0)
