@@ -42,6 +42,9 @@ _PRODUCTS = _names(
 )
 _CHOICES = _names("minimum maximum fmin fmax")
 _WIPE = _names("zero_ fill_ normal_ uniform_")
+_FRESH = _names(
+    "ones_like zeros_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full new_tensor"
+)
 _SILENT = _names(
     "size dim numel stride storage_offset is_contiguous data_ptr element_size register_hook __len__ __hash__ __repr__"
     " untyped_storage ndimension is_floating_point is_complex get_device backward retain_grad __get__ __set__ __delete__"
@@ -114,6 +117,8 @@ class Tracker:
             return result
         if name == "__setitem__":
             return self._set(args[0], args[1], args[2])
+        if name in _FRESH:
+            return result
         if isinstance(result, tuple | list):
             return self._several(func, name, args, kwargs, result)
         if not isinstance(result, torch.Tensor) or not result.dtype.is_floating_point:
