@@ -8,21 +8,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from harness.case import Claim, Evidence, Submission
-from harness.intake.claimed_score import (
-    Claimed,
-    ClaimedLine,
-    claimed_line,
-    claimed_scores,
-    nearest_line,
-    parse_submission_json,
-)
+from harness.intake.claimed_score import ClaimedLine, claimed_line, nearest_line
 from harness.intake.claimed_settings import claimed_settings, runs_script
 from harness.intake.commands import Command, commands_in
 from harness.intake.environment import Environment
-from harness.witnesses.claims.log import Log, Size, is_log_name, read_log
+from harness.witnesses.claims.log import Log, Size
+from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
+from harness.witnesses.claims.submission_json import Claimed, claimed_scores
 
-MAX_LOGS = 64
-_MAX_TEXT = 4_000_000
 _SMALL = 0.3  # below it a short number is a difference of scores
 _README_SCORE = re.compile(
     r"(?i)(?:bpb|bits[_ -]per[_ -]byte)[^\d\n]{0,40}(\d\.\d{3,10})|(\d\.\d{3,10})\*{0,2}\s{0,3}bpb"
@@ -37,7 +30,9 @@ def claimed_configuration(submission: Submission) -> Claim:
     contain.
     """
     notes: list[str] = []
-    json_file, data = _submission_json(submission, notes)
+    json_file, data = read_submission_json(submission)
+    if data is None:
+        notes.append(f"{json_file} is not valid JSON" if json_file else "there is no submission.json")
     main, seeds = claimed_scores(data)
     if not main:
         main = _readme_scores(submission)
@@ -74,37 +69,6 @@ def claimed_configuration(submission: Submission) -> Claim:
         ambiguous=settings.ambiguous,
         notes=(*notes, *settings.notes),
     )
-
-
-def read_logs(submission: Submission) -> list[Log]:
-    """The logs of a submission that state a score, in name order."""
-    names = sorted(n for n in submission.files if is_log_name(n))[:MAX_LOGS]
-    logs = [read_log(submission.root / n, n) for n in names if (submission.root / n).is_file()]
-    return [log for log in logs if log.scores]
-
-
-def read_text(submission: Submission, name: str) -> str:
-    """The text of one of the submission's files, cut at a bound."""
-    file = submission.root / name
-    if not file.is_file():
-        return ""
-    with file.open("rb") as stream:
-        return stream.read(_MAX_TEXT).decode("utf-8", errors="replace")
-
-
-def _submission_json(submission: Submission, notes: list[str]) -> tuple[str | None, Any]:
-    """(name, value) of submission.json, or of the file nearest to that name."""
-    names = [
-        n for n in submission.files if n.endswith(".json") and "submission" in PurePosixPath(n).name.lower()
-    ]
-    if not names:
-        notes.append("there is no submission.json")
-        return None, None
-    name = min(names, key=lambda n: (PurePosixPath(n).name != "submission.json", n.count("/"), n))
-    data = parse_submission_json(read_text(submission, name))
-    if data is None:
-        notes.append(f"{name} is not valid JSON")
-    return name, data
 
 
 def _claimed_line(

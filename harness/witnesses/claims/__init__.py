@@ -1,0 +1,135 @@
+"""The claims witness: what README, submission.json and logs say, as facts with their lines. It judges nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from harness.case import Claim, Evidence, Submission
+from harness.witnesses.claims.log import Log, ScoreLine
+from harness.witnesses.claims.packaging import Packaging, packaging
+from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
+from harness.witnesses.claims.preparation import Preparation, preparations
+from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
+from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores
+
+__all__ = [
+    "Artifact",
+    "Calibration",
+    "ClaimFacts",
+    "Packaging",
+    "Preparation",
+    "RunFacts",
+    "Stated",
+    "examine",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """The artifact of the claimed run in bytes: code as shipped, compressed model, and the totals that are stated.
+
+    `recount` is the shipped script plus the compressed model of the claimed log; None where the log states no model.
+    """
+
+    shipped_code: int
+    recount: int | None
+    model: Stated | None
+    logged_code: Stated | None
+    logged_total: Stated | None
+    stated: Stated | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimFacts:
+    """What the submission's papers say. `claimed` is the claimed run, `runs` every run whose log prints the same label.
+
+    `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
+    """
+
+    claimed: RunFacts | None
+    runs: tuple[RunFacts, ...]
+    artifact: Artifact
+    packaging: Packaging
+    preparations: tuple[Preparation, ...]
+    score: Claimed | None
+    score_stated: bool
+    readme_states_score: bool | None
+
+
+def examine(submission: Submission, claim: Claim) -> ClaimFacts:
+    """Gather the facts of the papers of one submission. Never raises for what they contain."""
+    logs = read_logs(submission)
+    json_name, data = read_submission_json(submission)
+    main, _ = claimed_scores(data)
+    pairs = _claimed_lines(logs, claim)
+    runs = tuple(run_facts(log, line) for log, line in pairs)
+    claimed = next((r for r in runs if r.log == claim.log), None)
+    return ClaimFacts(
+        claimed=claimed,
+        runs=runs,
+        artifact=_artifact(submission, claim, claimed, data, json_name),
+        packaging=packaging(submission, data, len(logs)),
+        preparations=preparations(submission),
+        score=main[0] if main else None,
+        score_stated=_stated(main, runs),
+        readme_states_score=_readme_states(submission, claim),
+    )
+
+
+def _claimed_lines(logs: list[Log], claim: Claim) -> list[tuple[Log, ScoreLine]]:
+    """The claimed line of the claimed log, and the last line of the same label in every other log."""
+    if claim.label is None or claim.label_evidence is None:
+        return []
+    pairs = []
+    for log in logs:
+        same = [s for s in log.scores if s.label == claim.label]
+        if log.path == claim.log:
+            same = [s for s in same if s.line == claim.label_evidence.line] or same
+        if same:
+            pairs.append((log, same[-1]))
+    return pairs
+
+
+def _artifact(
+    submission: Submission, claim: Claim, claimed: RunFacts | None, data: object, json_name: str | None
+) -> Artifact:
+    shipped = submission.script.shipped_bytes if submission.script else 0
+    model = claimed.model_bytes if claimed else None
+    stated = None
+    if isinstance(data, dict) and json_name is not None:
+        for key in (
+            "bytes_total",
+            "artifact_bytes",
+            "artifact_size_bytes",
+            "total_bytes",
+            "artifact_bytes_max",
+        ):
+            value = data.get(key)
+            if isinstance(value, int) and value > 100_000:
+                stated = Stated(value, Evidence(json_name, 0, f'"{key}": {value}'))
+                break
+    return Artifact(
+        shipped_code=shipped,
+        recount=shipped + int(model.value) if model else None,
+        model=model,
+        logged_code=claimed.code_bytes if claimed else None,
+        logged_total=claimed.total_bytes if claimed else None,
+        stated=stated,
+    )
+
+
+def _stated(main: list[Claimed], runs: tuple[RunFacts, ...]) -> bool:
+    """Whether the claimed score is one of the runs' scores or their mean."""
+    if not main or not runs:
+        return False
+    values = [r.bpb for r in runs] + [sum(r.bpb for r in runs) / len(runs)]
+    return any(agrees(m.value, m.decimals, v, 8, loose=True) for m in main for v in values)
+
+
+def _readme_states(submission: Submission, claim: Claim) -> bool | None:
+    """Whether the README prints the claimed score to three decimals or more; None without README or score."""
+    names = [n for n in submission.files if n.rsplit("/", 1)[-1].lower().startswith("readme")]
+    if not names or claim.claimed_bpb is None:
+        return None
+    cut, rounded = f"{claim.claimed_bpb:.8f}"[:5], f"{claim.claimed_bpb:.3f}"
+    return any(cut in text or rounded in text for text in (read_text(submission, n) for n in names))

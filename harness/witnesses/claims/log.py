@@ -107,11 +107,12 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """A duration in milliseconds, by the name that the log gives it."""
+    """A duration in milliseconds, by the name that the log gives it; `unit` as printed ("" where none is)."""
 
     name: str
     ms: float
     line: int
+    unit: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +175,9 @@ def read_log(file: Path, name: str) -> Log:
         scores=_scores(outer),
         settings=_settings(outer),
         sizes=tuple(s for n, t in outer if (s := _size(n, t)) is not None),
-        timings=tuple(Timing(m[1], _ms(m[1], m[2], m[3]), n) for n, t in outer for m in _TIME.finditer(t)),
+        timings=tuple(
+            Timing(m[1], _ms(m[1], m[2], m[3]), n, m[3] or "") for n, t in outer for m in _TIME.finditer(t)
+        ),
         seed=_seed(outer, name),
         source=tuple(spans),
         text=text,

@@ -1,0 +1,48 @@
+"""How the training data was made: commands and defaults that decide which documents validation takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from harness.case import Evidence, Submission
+from harness.witnesses.claims.papers import read_text
+
+_CALL = re.compile(r"(prepare_caseops_data|download_hf_docs_and_tokenize|prepare_\w{0,40}data)\.py")
+_VAL_DOCS = re.compile(r"--(?:val[-_]docs|num[-_]val[-_]docs)[ =](\d{1,9})")
+_DEFAULT = re.compile(r"--val-docs\"[^\n]{0,120}default\s?=\s?([\d_]{1,12})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """One call of a data-preparation script; `val_docs` as the call or the script's default says."""
+
+    evidence: Evidence
+    val_docs: int | None
+    by_default: bool
+
+
+def preparations(submission: Submission) -> tuple[Preparation, ...]:
+    """Calls of preparation scripts in READMEs and run scripts, with the validation documents they set aside."""
+    default = _default(submission)
+    found = []
+    for name in sorted(submission.files):
+        if not name.lower().endswith((".md", ".sh")):
+            continue
+        lines = read_text(submission, name).split("\n")
+        for number, line in enumerate(lines, 1):
+            if _CALL.search(line[:2000]) and re.search(r"\bpython|\.py\s+--", line[:2000]):
+                call = " ".join(lines[number - 1 : number + 8]).split(" && ")[0]
+                stated = _VAL_DOCS.search(call)
+                value = int(stated[1]) if stated else default
+                found.append(Preparation(Evidence(name, number, line.strip()[:300]), value, stated is None))
+    return tuple(found)
+
+
+def _default(submission: Submission) -> int | None:
+    for name in sorted(submission.files):
+        if name.endswith(".py") and _CALL.search(name):
+            match = _DEFAULT.search(read_text(submission, name))
+            if match:
+                return int(match[1].replace("_", ""))
+    return None

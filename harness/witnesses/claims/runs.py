@@ -1,0 +1,215 @@
+"""What one log says of its run: score, steps, clocks, sizes, tokens, shards and calibration, each with its line."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from harness.case import Evidence
+from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
+
+_CALIBRATION = re.compile(
+    r"(?i)(?:gptq|awq|hessian|calib)\w*[^\n]{0,80}(?:calibrat|collect|generat|hessians)"
+)
+_LASTED = re.compile(r"(?i)(?:\bin|time=|time:|took|elapsed[=:]?)\s?(\d{1,6}(?:\.\d{1,4})?)\s?(ms|s)\b")
+_STEP = re.compile(r"(?i)(?:step[:\s]{1,2}|^\s*)(\d{1,8})/\d{1,8}\b")
+_STEP_MS = re.compile(r"step_avg:\s?(\d{1,7}(?:\.\d{1,4})?)ms")
+_TOKENS = ("val_tokens", "tokens", "n_val_tokens", "val_token_count")
+_SHARDS = ("train_shards", "n_train_shards")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stated:
+    """A number that a line states."""
+
+    value: float
+    evidence: Evidence
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Quantization calibration as the log tells it: `data` is "train", "val", "self" or "unknown".
+
+    `after_stop` says that its line comes after the line that stops training; `ms` is its own duration where stated.
+    """
+
+    data: str
+    after_stop: bool
+    ms: float | None
+    evidence: Evidence
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFacts:
+    """One run as its log tells it. Times in milliseconds, sizes in bytes; None where the log is silent.
+
+    `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
+    printed the score line, not of diagnostics; `world_size` the number of processes.
+    """
+
+    log: str
+    seed: int | None
+    bpb: float
+    loss: float | None
+    score: Evidence
+    steps: int | None = None
+    step_ms: float | None = None
+    train_ms: Stated | None = None
+    eval_ms: Stated | None = None
+    model_bytes: Stated | None = None
+    code_bytes: Stated | None = None
+    total_bytes: Stated | None = None
+    val_tokens: Stated | None = None
+    train_shards: Stated | None = None
+    data_path: Evidence | None = None
+    world_size: int | None = None
+    calibration: Calibration | None = None
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """The bytes per token that the score line implies: nats / (ln 2 * BPB); None where the loss is not stated."""
+        if self.loss is None or self.loss <= 0 or self.bpb <= 0:
+            return None
+        return self.loss / (math.log(2.0) * self.bpb)
+
+
+def run_facts(log: Log, line: ScoreLine) -> RunFacts:
+    """The facts of the run that printed `line`; a log may hold several runs, so the last statement before it counts."""
+    train = _last(t for t in log.timings if t.name == "train_time" and t.line <= line.line)
+    stop = _stop_line(log, line.line) or (train.line if train else 0)
+    return RunFacts(
+        log=log.path,
+        seed=log.seed,
+        bpb=line.bpb,
+        loss=line.loss,
+        score=log.evidence(line.line),
+        steps=_steps(log, train.line) if train else None,
+        step_ms=_step_ms(log, train.line) if train else None,
+        train_ms=_timed(log, train) if train and train.unit != "m" else None,
+        eval_ms=_eval(log, line),
+        model_bytes=_sized(log, _size(log.sizes, "model", line.line)),
+        code_bytes=_sized(log, _size(log.sizes, "code", line.line)),
+        total_bytes=_sized(
+            log, _size(log.sizes, "total", line.line) or _size(log.sizes, "artifact", line.line)
+        ),
+        val_tokens=_number(log, _TOKENS, line.line),
+        train_shards=_number(log, _SHARDS, line.line),
+        data_path=_data_path(log, line.line),
+        world_size=_whole(_number(log, ("world_size",), line.line)),
+        calibration=_calibration(log, stop, line.line),
+    )
+
+
+def _last(items: Iterable[Timing]) -> Timing | None:
+    found = None
+    for item in items:
+        found = item
+    return found
+
+
+def _size(sizes: Iterable[Size], kind: str, until: int) -> Size | None:
+    """The last size of that kind before the line, else the first after it."""
+    same = [s for s in sizes if s.kind == kind]
+    before = [s for s in same if s.line <= until]
+    return before[-1] if before else same[0] if same else None
+
+
+def _sized(log: Log, size: Size | None) -> Stated | None:
+    return Stated(size.bytes, log.evidence(size.line)) if size else None
+
+
+def _timed(log: Log, timing: Timing) -> Stated:
+    return Stated(timing.ms, log.evidence(timing.line))
+
+
+def _whole(stated: Stated | None) -> int | None:
+    return int(stated.value) if stated else None
+
+
+def _number(log: Log, keys: tuple[str, ...], until: int) -> Stated | None:
+    found = None
+    for printed in log.settings:
+        if printed.line > until and found is not None:
+            break
+        digits = printed.value.replace(",", "").replace("_", "")
+        if (
+            printed.key in keys
+            and digits.isdigit()
+            and (printed.key != "tokens" or _is_val_line(log, printed.line))
+        ):
+            found = Stated(int(digits), log.evidence(printed.line))
+    return found
+
+
+def _is_val_line(log: Log, line: int) -> bool:
+    return "val" in log.text.get(line, "")[:200].lower()
+
+
+def _data_path(log: Log, until: int) -> Evidence | None:
+    """The line that names the training data: a path of shards."""
+    for printed in log.settings:
+        if printed.line <= until and printed.key in (
+            "train_files",
+            "datasets_dir",
+            "data_path",
+            "pattern",
+            "dataset",
+        ):
+            return log.evidence(printed.line)
+    return None
+
+
+def _eval(log: Log, line: ScoreLine) -> Stated | None:
+    """The claimed evaluation's duration: on its line, on its rounded twin, or stated in total just after it."""
+    stem = line.label.replace("_exact", "").split(" ")[0].split(":")[0]
+    for number in (line.line, line.line - 1, line.line + 1, line.line - 2):
+        text = log.text.get(number, "")
+        if number != line.line and stem not in text and "total_eval_time" not in text:
+            continue
+        for timing in log.timings:
+            if timing.line == number and timing.name != "train_time" and timing.unit != "m":
+                return _timed(log, timing)
+    return None
+
+
+def _stop_line(log: Log, until: int) -> int | None:
+    stops = [n for n, t in _outer(log) if n <= until and t.lstrip().startswith("stopping_early")]
+    return stops[-1] if stops else None
+
+
+def _steps(log: Log, line: int) -> int | None:
+    match = _STEP.search(log.text.get(line, "")[:300])
+    return int(match[1]) if match else None
+
+
+def _step_ms(log: Log, line: int) -> float | None:
+    for number in range(line, max(0, line - 40), -1):
+        if match := _STEP_MS.search(log.text.get(number, "")[:300]):
+            return float(match[1])
+    return None
+
+
+def _outer(log: Log) -> Iterator[tuple[int, str]]:
+    inside = {i for a, b in log.source for i in range(a, b + 1)}
+    return ((n, t[:400]) for n, t in log.text.items() if n not in inside)
+
+
+def _calibration(log: Log, stop: int, until: int) -> Calibration | None:
+    """The first line after the end of training that tells of calibration on data, with what the next ones add."""
+    lines = [(n, t) for n, t in _outer(log) if n <= until and _CALIBRATION.search(t)]
+    run = [(n, t) for n, t in lines if n > stop] or lines[:1]
+    if not run:
+        return None
+    text = " ".join(t for _, t in run).lower()
+    if re.search(r"autoregressive|self-gen|generat|ar self|synthetic|random tokens", text):
+        data = "self"
+    elif re.search(r"source=val|on val|val_tokens|validation", text):
+        data = "val"
+    elif re.search(r"train|calibration data|batches|hessian", text):
+        data = "train"
+    else:
+        data = "unknown"
+    lasted = [float(m[1]) * (1.0 if m[2] == "ms" else 1000.0) for _, t in run for m in _LASTED.finditer(t)]
+    return Calibration(data, run[0][0] > stop, max(lasted, default=None), log.evidence(run[0][0]))
