@@ -102,6 +102,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "heat": _heat,
     "token": _token,
     "clip": clip,
+    "configuration": words.configuration,
     "place": words.place,
     "number": words.number,
     "count": words.count,

@@ -103,9 +103,7 @@ def _notes(audit: Audit) -> RenderableType | None:
     case = audit.case
     notes = [*case.submission.notes, *case.claim.ambiguous, *case.claim.notes]
     if case.run is not None and case.run.outcome != "scored":
-        notes.insert(
-            0, f"The script {words.OUTCOME.get(case.run.outcome, case.run.outcome)}. {case.run.reason}"
-        )
+        notes.insert(0, words.run_sentence(case.run))
     if not notes:
         return None
     return Group(Text("Notes", style="dim"), *(Padding(Text(clip(n, 600)), (0, 0, 0, 2)) for n in notes))

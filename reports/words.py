@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
+from typing import TYPE_CHECKING
 
-from harness.case import Audit, Evidence, Finding, Grade, Origin, Status, Verdict
+from harness.case import Audit, Case, Evidence, Finding, Grade, Origin, Status, Verdict
 from rules.registry import MUST_HAVE, all_rules
+
+if TYPE_CHECKING:
+    from harness.emulate import Run
 
 STATUS = {
     Status.PASS: "Pass",
@@ -70,6 +74,16 @@ class Tile:
     summary: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One line of the configuration: what was claimed, what was used instead (None: the same), and who said so."""
+
+    name: str
+    claimed: str
+    used: str | None
+    evidence: Evidence | None
+
+
 def title(rule: str) -> str:
     """The title of a rule: the register's, or for a must-have rule that it lacks, the Field Guide's."""
     return {**TITLES, **{r.id: r.title for r in all_rules()}}.get(rule, "")
@@ -103,6 +117,23 @@ def must_have(audit: Audit) -> list[Tile]:
             Tile(rule, title(rule), status, found[0].summary if found else "No witness spoke on it.")
         )
     return tiles
+
+
+def configuration(case: Case) -> list[Setting]:
+    """Every claimed setting in its order, then what was changed in scale although nobody claimed it."""
+    used = {name: value for name, _, value in (case.run.overrides if case.run else ())}
+    rows = [Setting(s.name, s.value, used.get(s.name), s.evidence) for s in case.claim.settings]
+    said = {s.name for s in case.claim.settings}
+    others = [o for o in (case.run.overrides if case.run else ()) if o[0] not in said]
+    return rows + [Setting(name, default, value, None) for name, default, value in others]
+
+
+def run_sentence(run: Run) -> str:
+    """How the emulated run ended; why, where it did not end well."""
+    ended = f"The script {OUTCOME.get(run.outcome, run.outcome)}."
+    if run.outcome == "scored" or not run.reason:
+        return ended
+    return f"{ended} {run.reason[0].upper()}{run.reason[1:].rstrip('.')}."
 
 
 def place(evidence: Evidence) -> str:

@@ -14,7 +14,9 @@ def event(
 
 
 def total(table: EventTable) -> int:
-    return sum(len(g.steps) * g.repeats for g in (*table.head, *table.tail)) + table.left_out
+    return (
+        sum(step.times * g.repeats for g in (*table.head, *table.tail) for step in g.steps) + table.left_out
+    )
 
 
 def test_a_loop_is_one_group_with_its_steps() -> None:
@@ -28,6 +30,22 @@ def test_a_loop_is_one_group_with_its_steps() -> None:
     assert (score.low, score.high, score.touched, score.first_loss, score.last_loss) == (0, 80, 80, 7.0, 6.1)
     assert (table.head[1].first, table.head[1].last) == (1, 20)
     assert dict(table.kinds) == {"read": 1, "score": 10, "update": 10}
+
+
+def test_a_loop_in_a_loop_is_one_group() -> None:
+    events = []
+    for chunk in range(6):
+        events.append(event(len(events), "score", 20, 8 * chunk, 8 * chunk + 8))
+        for _ in range(3):
+            events.append(event(len(events), "train", 30, 8 * chunk, 8 * chunk + 8))
+            events.append(event(len(events), "update", 31, 8 * chunk, 8 * chunk + 8))
+    table = fold(events)
+    assert [(g.repeats, [(s.line, s.times) for s in g.steps]) for g in table.head] == [
+        (6, [(20, 1), (30, 3), (31, 3)])
+    ]
+    assert [s.touched for s in table.head[0].steps] == [48, 144, 144]
+    assert (table.head[0].first, table.head[0].last) == (0, 41)
+    assert total(table) == 42
 
 
 def test_every_event_is_in_a_group() -> None:
