@@ -1,0 +1,107 @@
+"""A1 artifact bytes: code as shipped plus the compressed model is at most 16,000,000 bytes.
+
+What it does
+    Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log states. The
+    cap is decimal and binds the non-record track too. It fails only where the recount and the log agree that the claimed
+    artifact is too large; a figure that submission.json alone states is no evidence, and neither is the size of an
+    emulated run.
+
+Why it breaks the score
+    The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
+
+Example
+    Serialized model int6+brotli: 15,990,000 bytes, train_gpt.py: 60,000 bytes      # fails: 16,050,000
+    limit = 16 * 1024 * 1024                                                        # the cap is not 16 MiB
+
+Legal alternative
+    Fewer or smaller weights, fewer bits, a better compressor, or minified and packed code: the code counts as shipped.
+
+Rulings
+    README of the challenge: code bytes plus compressed model bytes, 16,000,000, not MiB.
+    2026-04-28 #1902: over-cap artifacts are excluded as a class. #1399: 16,084,685 to 16,092,287 bytes, over the cap.
+    2026-04 #1216: 16,408,223 bytes under an assumed cap of 16 MiB.
+    https://github.com/openai/parameter-golf/pull/1902
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+from harness.case import Case, Evidence, Finding, Grade, Status
+from harness.witnesses.claims import Artifact
+from rules.evidence import capped
+from rules.registry import rule
+
+CAP = 16_000_000
+
+
+@rule("A1", title="Artifact bytes", categories=("artifact_size",), needs=("claims",))
+def artifact_bytes(case: Case) -> Finding:
+    """The recount decides; a log that states only a total decides where its run is the claimed one."""
+    if case.claims is None:
+        return Finding(
+            "A1", Status.NOT_COVERED, "Not covered: nothing of what the submission states was read."
+        )
+    artifact = case.claims.artifact
+    logged = int(artifact.logged_total.value) if artifact.logged_total else None
+    if artifact.recount is not None:
+        return _recounted(case, artifact, artifact.recount, logged)
+    if logged is not None:
+        status = Status.PASS if logged <= CAP else Status.FAIL if case.claims.score_stated else Status.REVIEW
+        return _finding(
+            case, status, f"The claimed log states an artifact of {logged:,} bytes{_against(logged)}."
+        )
+    return _unlogged(case, artifact)
+
+
+def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None) -> Finding:
+    """Compare the recount with the cap and with the total that the log states."""
+    assert artifact.model is not None
+    counted = (
+        f"Code as shipped {artifact.shipped_code:,} bytes and compressed model {int(artifact.model.value):,} bytes: "
+        f"{recount:,} bytes{_against(recount)}"
+    )
+    if recount <= CAP:
+        over = f" (the log's own total, {logged:,}, counts other code)" if logged and logged > CAP else ""
+        return _finding(case, Status.PASS, f"{counted}{over}.")
+    if logged is not None and logged <= CAP:
+        return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts less code.")
+    if not case.claims or not case.claims.score_stated:
+        return _finding(case, Status.REVIEW, f"{counted}; but that log does not state the claimed score.")
+    return _finding(case, Status.FAIL, f"{counted}.")
+
+
+def _unlogged(case: Case, artifact: Artifact) -> Finding:
+    """No log states a size: submission.json's word is repeated, and stops a reviewer where it is over the cap itself."""
+    if artifact.stated is None:
+        return Finding(
+            "A1", Status.NOT_COVERED, "Not covered: no log of the claimed run states the compressed model."
+        )
+    stated = int(artifact.stated.value)
+    if stated > CAP:
+        return _finding(
+            case, Status.REVIEW, f"submission.json itself states {stated:,} bytes{_against(stated)}."
+        )
+    return Finding(
+        "A1",
+        Status.NOT_COVERED,
+        f"Not covered: only submission.json says {stated:,} bytes; no log of the claimed run states the model's size.",
+        evidence=(artifact.stated.evidence,),
+        grade=Grade.CLAIM,
+    )
+
+
+def _against(size: int) -> str:
+    """How far a size is from the cap, in words."""
+    return f", {size - CAP:,} over the cap of {CAP:,}" if size > CAP else f", {CAP - size:,} below the cap"
+
+
+def _finding(case: Case, status: Status, summary: str) -> Finding:
+    assert case.claims is not None
+    artifact = case.claims.artifact
+    stated = (artifact.model, artifact.logged_code, artifact.logged_total, artifact.stated)
+    lines: tuple[Evidence, ...] = tuple(s.evidence for s in stated if s is not None)
+    bad = status in (Status.FAIL, Status.REVIEW)
+    finding = Finding("A1", status, summary, "artifact_size" if bad else None, Grade.CLAIM, lines)
+    return capped(case, finding)
