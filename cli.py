@@ -14,7 +14,7 @@ from harness.case import Submission, Verdict, worst
 from harness.intake import IntakeError, load_pull_request, load_target
 from harness.sandbox import SandboxUnavailable, default_sandbox
 from harness.version import VERSION
-from reports import print_audits, write_reports
+from reports import print_audits, write_atomically, write_reports
 from rules.registry import all_rules
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -59,15 +59,29 @@ Examples:
 """,
 )
 @click.argument("target", required=False, type=click.Path(path_type=Path))
-@click.option("--repo", type=click.Path(path_type=Path), help="A clone of the challenge's repository; goes with --pr.")
-@click.option("--pr", type=click.IntRange(min=1), help="A pull request: audits every submission it adds or changes.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the reports.  [default: report]")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON to this file too.")
+@click.option(
+    "--repo", type=click.Path(path_type=Path), help="A clone of the challenge's repository; goes with --pr."
+)
+@click.option(
+    "--pr", type=click.IntRange(min=1), help="A pull request: audits every submission it adds or changes."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Folder for the reports.  [default: report]"
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON to this file too."
+)
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds that one emulated run may take.")
-@click.option("--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to run.")
-@click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the run.")
+@click.option(
+    "--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder."
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to run."
+)
+@click.option(
+    "--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the run."
+)
 def audit_command(
     target: Path | None, repo: Path | None, pr: int | None, out: Path | None, json_file: Path | None,
     static_only: bool, timeout: float, keep_run: Path | None, device: str, nproc: int,
@@ -96,7 +110,9 @@ def audit_command(
         try:
             files = write_reports(audits, folder, json_file)
         except OSError as error:
-            raise BadInput(f"the report could not be written: {error}. Name another place with --out.") from error
+            raise BadInput(
+                f"the report could not be written: {error}. Name another place with --out."
+            ) from error
     for file in files:
         console.print(f"wrote {file}", style="dim", highlight=False)
     sys.exit(worst([a.verdict for a in audits]).exit_code)
@@ -134,6 +150,52 @@ def rules_command(rule_id: str | None) -> None:
             click.echo(rule.doc)
             return
     raise click.UsageError(f"there is no rule {rule_id}; the rules are {', '.join(r.id for r in known)}.")
+
+
+@main.group("bench")
+def bench_group() -> None:
+    """Measure the auditor on real pull requests (needs a clone with refs/pull/*/head)."""
+
+
+@bench_group.command("runs")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option("--records", is_flag=True, help="The record folders of the main line.")
+@click.option("--non-records", is_flag=True, help="The folders of the non-record track of the main line.")
+@click.option("--prs", default="", help="Pull requests, as numbers with commas.")
+@click.option("--sample", type=int, default=0, help="So many pull requests drawn at random.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the sample.")
+@click.option(
+    "--work", required=True, type=click.Path(path_type=Path), help="Folder of results; a second call resumes."
+)
+@click.option("--processes", type=int, default=1, show_default=True, help="Audits side by side.")
+@click.option("--static-only", is_flag=True, help="Run nothing.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_runs(
+    repo: Path, records: bool, non_records: bool, prs: str, sample: int, seed: int, work: Path, processes: int,
+    static_only: bool, table_file: Path | None,
+) -> None:  # fmt: skip
+    """Audit record folders, chosen pull requests or a random sample, and print the table."""
+    from harness.bench import batch, tables, targets
+
+    try:
+        chosen = []
+        for wanted, track in zip((records, non_records), targets.RECORDS, strict=True):
+            chosen += targets.record_folders(repo, work / "folders", (track,)) if wanted else []
+        chosen += targets.pull_requests(repo, [int(n) for n in prs.split(",") if n.strip()])
+        chosen += targets.sample(repo, sample, seed, set()) if sample else []
+    except (IntakeError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    if not chosen:
+        raise click.UsageError("nothing to audit: name --records, --non-records, --prs or --sample.")
+    rows = batch.run_batch(chosen, work / "results", processes, ["--static-only"] if static_only else [])
+    text = f"{tables.summary(rows)}\n\n{tables.table(rows)}\n"
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
 
 
 if __name__ == "__main__":

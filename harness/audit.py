@@ -144,5 +144,7 @@ def _guard(what: str, failures: list[str], work: Callable[[], T]) -> T | None:
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        failures.append(f"{what}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+        failures.append(
+            f"{what}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        )
         return None

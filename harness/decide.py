@@ -17,27 +17,32 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
     if failed:
         first = min(failed, key=lambda f: (_STRENGTH.index(f.grade), f.rule))
         others = sorted({f.rule for f in failed} - {first.rule})
-        return Verdict.FAIL, f"{first.rule}: {first.summary}" + (f" Also fails {', '.join(others)}." if others else "")
+        return Verdict.FAIL, f"{first.rule}: {first.summary}" + (
+            f" Also fails {', '.join(others)}." if others else ""
+        )
     if failures:
         return Verdict.ERROR, f"The auditor itself failed: {failures[0]}"
     if case.submission.script is None:
         return Verdict.REVIEW, " ".join(case.submission.notes) or "There is no script that scores."
     asked = [f for f in findings if f.status is Status.REVIEW]
-    open_rules = [f for f in findings if f.rule in MUST_HAVE and f.status is Status.NOT_COVERED]
+    said = {f.rule for f in findings if f.status is not Status.NOT_COVERED}
+    open_rules = [rule for rule in MUST_HAVE if rule not in said]
     if asked:
         rest = f" ({len(asked) - 1} more to review.)" if len(asked) > 1 else ""
         return Verdict.REVIEW, f"{asked[0].rule}: {asked[0].summary}{rest}"
     if open_rules:
-        names = ", ".join(f.rule for f in open_rules)
-        return Verdict.REVIEW, f"{names} could not be covered. {_reason(case, open_rules[0])}"
+        return (
+            Verdict.REVIEW,
+            f"{', '.join(open_rules)} could not be covered. {_reason(case, findings)}".rstrip(),
+        )
     scope = " Static only: the code was read, nothing was run." if case.static_only else ""
     return Verdict.PASS, "Every must-have rule was covered and nothing was found against it." + scope
 
 
-def _reason(case: Case, finding: Finding) -> str:
+def _reason(case: Case, findings: Sequence[Finding]) -> str:
     if case.run is not None and case.run.outcome != "scored":
         return f"The run did not reach its score: {case.run.reason}"
-    return finding.summary
+    return next((f.summary for f in findings if f.rule in MUST_HAVE and f.status is Status.NOT_COVERED), "")
 
 
 def score_of(case: Case) -> Score:

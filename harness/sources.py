@@ -18,7 +18,12 @@ def companion_sources(submission: Submission) -> dict[str, str]:
         path = submission.root / name
         if name == script or not name.endswith(_SUFFIXES):
             continue
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST and _inside(submission.root, path):
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and path.stat().st_size <= _LARGEST
+            and _inside(submission.root, path)
+        ):
             sources[name] = path.read_text(encoding="utf-8", errors="replace")
     return sources
 
