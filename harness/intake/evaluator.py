@@ -18,13 +18,28 @@ from harness.intake import functions
 from harness.intake.bounded import MAX_BYTES
 from harness.intake.functions import FOLDER
 from harness.intake.syntax import Unparsable, parse
-from harness.intake.values import Code, FilePath, Function, Method, ModuleSpec, OpenFile, Reference, Unknown
+from harness.intake.values import (
+    Code,
+    Exhausted,
+    FilePath,
+    Function,
+    Method,
+    ModuleSpec,
+    OpenFile,
+    Reference,
+    Unknown,
+)
 
 _MAX_STEPS = 200_000
 _MAX_CALLS = 40
+_MAX_ITEMS = 500_000
 _RUNNERS = {"exec", "builtins.exec", "runpy.run_path", "runpy.run_module"}
 _CHILDREN = {"subprocess.run", "subprocess.call", "subprocess.check_call", "os.execv", "os.execvp"}
-_QUIET_TARGETS = ("linecache.", "sys.modules")
+_NAMESPACES = {"builtins", "__builtins__", "sys", "globals()", "vars()", "locals()"}
+_SETTINGS = {"os.environ", "sys.argv", "sys.path", "sys"}
+_KNOWN_MODULES = frozenset(
+    name.split(".")[0] for name in functions.KNOWN if "." in name and name[0].islower()
+)
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -76,6 +91,7 @@ class Evaluator:
         self.problem: str | None = None
         self.effect = False
         self._read = read
+        self._tampered = False
         self._steps = 0
         self._calls = 0
         self._origins: dict[int | bytes | str, tuple[str, ...]] = {}
@@ -97,6 +113,7 @@ class Evaluator:
 
     def _give_up(self, statement: ast.stmt, error: Unknown) -> None:
         self.effect = True
+        self._steps += 100  # an endless loop of failures must end as well
         if any(isinstance(n, ast.Call) and _name(n.func) in _RUNNERS for n in ast.walk(statement)):
             self.problem = str(error)
         for node in ast.walk(statement):
@@ -108,9 +125,11 @@ class Evaluator:
         match node:
             case ast.Import(names=names):
                 for alias in names:
+                    self._check_shadow(alias.name)
                     whole = alias.name if alias.asname else alias.name.split(".")[0]
                     self.names[alias.asname or whole] = Reference(whole)
-            case ast.ImportFrom(module=module, names=names, level=0):
+            case ast.ImportFrom(module=str() as module, names=names, level=0):
+                self._check_shadow(module)
                 for alias in names:
                     self.names[alias.asname or alias.name] = Reference(f"{module}.{alias.name}")
             case ast.Assign(targets=targets, value=value):
@@ -131,6 +150,15 @@ class Evaluator:
                 raise _Return(self.value(value) if value is not None else None)
             case _:
                 self._compound(node)
+
+    def _check_shadow(self, module: str) -> None:
+        """A file of the folder that bears a known module's name is what Python would import instead."""
+        top = module.split(".")[0]
+        if top in _KNOWN_MODULES and any(
+            self._read(n) is not None for n in (f"{top}.py", f"{top}/__init__.py")
+        ):
+            self._tampered = True
+            raise Unknown(f"it imports {top} from its own folder")
 
     def _compound(self, node: ast.stmt) -> None:
         match node:
@@ -160,6 +188,8 @@ class Evaluator:
         for statement in body:
             try:
                 self._statement(statement)
+            except Exhausted:
+                raise
             except Unknown as error:
                 if any(
                     isinstance(n, ast.Return | ast.Break | ast.Continue | ast.Raise)
@@ -178,15 +208,30 @@ class Evaluator:
                 for element, item in zip(elts, value, strict=True):
                     self._assign(element, item)
             case ast.Subscript(value=owner, slice=index):
+                self._store_item(self.value(owner), index, value)
+            case ast.Attribute(value=owner):
                 held = self.value(owner)
-                if isinstance(held, dict):
-                    held[self.value(index)] = value
-                elif not (isinstance(held, Reference) and held.name.startswith(_QUIET_TARGETS)):
+                if not isinstance(held, ModuleSpec):
                     self.effect = True
-            case ast.Attribute(value=owner) if isinstance(self.value(owner), ModuleSpec):
-                pass
+                    self._tamper(held)
             case _:
                 self.effect = True
+
+    def _store_item(self, held: Any, index: ast.expr, value: Any) -> None:
+        if isinstance(held, dict):
+            held[self.value(index)] = value
+        elif isinstance(held, Reference) and held.name.startswith("linecache."):
+            pass  # only tracebacks read it
+        elif not (
+            isinstance(held, Reference) and held.name == "sys.modules" and isinstance(value, ModuleSpec)
+        ):
+            self.effect = True
+            self._tamper(held)
+
+    def _tamper(self, held: Any) -> None:
+        """Where a wrapper patches modules, what a known function does is no longer known."""
+        if isinstance(held, Reference) and held.name.split(".")[0] in _KNOWN_MODULES | _NAMESPACES:
+            self._tampered = held.name not in _SETTINGS or self._tampered
 
     # Expressions
 
@@ -244,9 +289,7 @@ class Evaluator:
                         return result
                 return result
             case ast.JoinedStr(values=values):
-                return "".join(
-                    str(self.value(v.value if isinstance(v, ast.FormattedValue) else v)) for v in values
-                )
+                return "".join(self._formatted(part) for part in values)
             case ast.ListComp(elt=elt, generators=[loop]) | ast.GeneratorExp(elt=elt, generators=[loop]):
                 results = []
                 for item in self._items(loop.iter):
@@ -256,6 +299,14 @@ class Evaluator:
                 return results
             case _:
                 raise Unknown(f"an expression of kind {type(node).__name__} is not evaluated")
+
+    def _formatted(self, part: ast.expr) -> str:
+        if not isinstance(part, ast.FormattedValue):
+            return str(self.value(part))
+        value = self.value(part.value)
+        if part.format_spec is not None or part.conversion != -1 or not isinstance(value, str | int):
+            raise Unknown("it formats a string")
+        return str(value)
 
     def _elements(self, nodes: list[ast.expr]) -> list[Any]:
         elements: list[Any] = []
@@ -327,7 +378,7 @@ class Evaluator:
             elif isinstance(value, dict):
                 keywords.update(value)
         if isinstance(function, Function):
-            return self._call_own(function, arguments, keywords)
+            return self._derive(self._call_own(function, arguments, keywords), *arguments)
         if isinstance(function, Method):
             return self._call_method(function, arguments, keywords)
         if isinstance(function, Reference):
@@ -336,6 +387,8 @@ class Evaluator:
 
     def _call_known(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         name = name.removeprefix("__builtins__.")
+        if self._tampered:
+            raise Unknown("its wrapper replaces library functions")
         if name in _RUNNERS:
             return self._execute(name, arguments)
         if name == "eval":
@@ -363,6 +416,8 @@ class Evaluator:
         if name in functions.QUIET:
             return None
         known = functions.KNOWN.get(name)
+        if name in ("setattr", "delattr"):
+            self._tamper(arguments[0])
         if known is None:
             raise Unknown(f"{name} is not evaluated")
         result = self._guarded(known.call, *arguments, **keywords)
@@ -405,7 +460,8 @@ class Evaluator:
         if call is None:
             raise Unknown(f"the method {name} is not evaluated")
         result = self._guarded(call, owner, *arguments, **keywords)
-        return self._derive(result, owner, *arguments)
+        stage = owner.stage if isinstance(owner, functions.Decoder) else None
+        return self._derive(result, owner, *arguments, stage=stage)
 
     def _guarded(self, call: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         try:
@@ -525,15 +581,15 @@ class Evaluator:
     def _weighed(self, value: Any) -> Any:
         """The value, its size counted as work: a bound on steps alone would let every step be huge."""
         if isinstance(value, str | bytes | bytearray | list | tuple | dict):
-            if len(value) > MAX_BYTES:
-                raise Unknown(f"a value is longer than {MAX_BYTES}")
+            if len(value) > (MAX_BYTES if isinstance(value, str | bytes | bytearray) else _MAX_ITEMS):
+                raise Unknown("a value is too long")
             self._step(len(value) // 1000)
         return value
 
     def _step(self, weight: int = 1) -> None:
         self._steps += weight
         if self._steps > _MAX_STEPS:
-            raise Unknown("its wrapper computes for too long")
+            raise Exhausted("its wrapper computes for too long")
 
 
 def _name(node: ast.expr) -> str:

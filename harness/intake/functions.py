@@ -33,6 +33,14 @@ class Known:
     stage: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """A decompressor object; every one of them undoes its data in one call here."""
+
+    call: Callable[[bytes], bytes]
+    stage: str
+
+
 def path_text(path: Any) -> str:
     """The text of a path, however it is held."""
     if isinstance(path, FilePath):
@@ -144,6 +152,15 @@ KNOWN: dict[str, Known] = {
     "gzip.decompress": Known(bounded.gunzip, "gzip"),
     "brotli.decompress": Known(bounded.unbrotli, "brotli"),
     "zstandard.decompress": Known(bounded.unzstd, "zstandard"),
+    "zlib.decompressobj": Known(lambda wbits=15: Decoder(lambda data: bounded.inflate(data, wbits), "zlib")),
+    "bz2.BZ2Decompressor": Known(lambda: Decoder(bounded.unbz2, "bz2")),
+    "lzma.LZMADecompressor": Known(
+        lambda format=lzma.FORMAT_AUTO, memlimit=None, filters=None: Decoder(
+            lambda data: bounded.unlzma(data, format, filters), "lzma"
+        )
+    ),
+    "brotli.Decompressor": Known(lambda: Decoder(bounded.unbrotli, "brotli")),
+    "zstandard.ZstdDecompressor": Known(lambda **_: Decoder(bounded.unzstd, "zstandard")),
     "codecs.decode": Known(_decode, "codec"),
     "json.loads": Known(json.loads),
     "io.BytesIO": Known(io.BytesIO),
@@ -201,7 +218,7 @@ BUILTINS = frozenset(
         "filter",
         "__import__",
     }
-    | {"__builtins__", "print"}
+    | {"__builtins__", "setattr", "delattr", "print"}
 )
 
 CONSTANTS: dict[str, Any] = {
@@ -272,6 +289,8 @@ def method(owner: Any, name: str) -> Callable[..., Any] | None:
         return lambda o, *a: getattr(o, name)(*a) if name == "get" else list(getattr(o, name)())
     if isinstance(owner, list) and name in ("append", "reverse", "extend"):
         return lambda o, *a: getattr(o, name)(*a)
+    if isinstance(owner, Decoder) and name in ("decompress", "process"):
+        return lambda o, data: o.call(data)
     if isinstance(owner, io.BytesIO) and name in ("read", "getvalue"):
         return lambda o, *a: getattr(o, name)(*a)
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import symtable
+from collections.abc import Collection, Sequence
 
 from harness.intake.functions import UNPACKED
 from harness.intake.syntax import Unparsable, parse
@@ -18,7 +19,7 @@ _BESIDE = (
 )
 
 
-def kept(statements: list[ast.stmt], effects: set[int], program: str) -> list[ast.stmt]:
+def kept(statements: Sequence[ast.stmt], effects: Collection[int], program: str) -> list[ast.stmt]:
     """Statements of a wrapper that the program still needs: those with an effect and those that define their names.
 
     `effects` holds the indices of statements that do something which only running them can do.
@@ -33,7 +34,7 @@ def kept(statements: list[ast.stmt], effects: set[int], program: str) -> list[as
     return chosen[::-1]
 
 
-def with_preamble(program: str, statements: list[ast.stmt]) -> tuple[str, int]:
+def with_preamble(program: str, statements: Sequence[ast.stmt]) -> tuple[str, int]:
     """The program with the kept statements in front, and by how many lines it moved down (0, rarely 1)."""
     if not statements:
         return program, 0
@@ -56,7 +57,7 @@ def with_preamble(program: str, statements: list[ast.stmt]) -> tuple[str, int]:
     return "\n".join(lines), 0
 
 
-def with_trailer(program: str, statements: list[ast.stmt]) -> str:
+def with_trailer(program: str, statements: Sequence[ast.stmt]) -> str:
     """The program followed by what its wrapper does afterwards."""
     return (
         "\n".join([program.rstrip("\n"), *(ast.unparse(s) for s in statements), ""])

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from harness.case import Script
 from harness.intake import preamble
@@ -31,10 +31,15 @@ ReadBeside = Callable[[str], bytes | None]
 
 @dataclasses.dataclass(frozen=True)
 class _Layer:
-    source: str
+    """One wrapper: the program below it, and what the wrapper does besides (`before` and `after` running it)."""
+
+    program: str
     stages: tuple[str, ...]
-    notes: tuple[str, ...]
-    files: dict[str, bytes]
+    notes: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    before: tuple[ast.stmt, ...] = ()
+    effects: frozenset[int] = frozenset()  # which of `before` do something that only running can do
+    after: tuple[ast.stmt, ...] = ()
 
 
 def unpack(data: bytes, path: str, read: ReadBeside | None = None) -> Script:
@@ -52,20 +57,21 @@ def unpack_with_files(
 ) -> tuple[Script, dict[str, bytes]]:
     """As :func:`unpack`, and the files that the wrapper would write beside the script, by path from its folder."""
     source, notes = decode_script(data)
-    stages: list[str] = []
-    files: dict[str, bytes] = {}
-    for _ in range(_MAX_STAGES):
-        layer = _peel(source, posixpath.basename(path), read or (lambda _: None))
-        if layer is None:
-            break
+    layers: list[_Layer] = []
+    while (layer := _peel(source, posixpath.basename(path), read or (lambda _: None))) is not None:
         notes += layer.notes
-        files |= layer.files
         if not layer.stages:
             break
-        source = layer.source
-        stages += layer.stages
-    else:
-        notes.append(f"It is packed more than {_MAX_STAGES} times over; what is audited is still packed.")
+        layers.append(layer)
+        source = layer.program
+        if len(layers) == _MAX_STAGES:
+            notes.append(f"{STILL_PACKED}: it is packed {_MAX_STAGES} times over or more.")
+            break
+    for layer in reversed(layers):
+        source, more = _with_wrapper(source, layer)
+        notes += more
+    stages = [stage for layer in layers for stage in layer.stages]
+    files = {name: content for layer in layers for name, content in layer.files.items()}
     runnable, problems = make_runnable(source)
     script = Script(
         path=path,
@@ -94,7 +100,7 @@ def _peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
     statements = list(_flattened(tree.body))
     wrapper = Evaluator(file_name, read)
     effects, runs = _evaluate(statements, wrapper)
-    return _unpacked(statements, effects, runs, wrapper) if runs else _still_packed(source, wrapper)
+    return _layer(statements, effects, runs, wrapper) if runs else _still_packed(source, wrapper)
 
 
 def _flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -106,18 +112,17 @@ def _flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def _evaluate(statements: list[ast.stmt], wrapper: Evaluator) -> tuple[set[int], list[int]]:
-    """Which statements only running can do, and which run unpacked programs."""
+def _evaluate(statements: list[ast.stmt], wrapper: Evaluator) -> tuple[frozenset[int], list[int]]:
+    """Which statements do something that only running can do, and which run unpacked programs."""
     effects: set[int] = set()
     runs: list[int] = []
     for index, statement in enumerate(statements):
         programs = len(wrapper.programs)
-        effect = wrapper.run(statement)
+        if wrapper.run(statement):
+            effects.add(index)
         if len(wrapper.programs) > programs:
             runs.append(index)
-        elif effect:
-            effects.add(index)
-    return effects, runs
+    return frozenset(effects), runs
 
 
 def _still_packed(source: str, wrapper: Evaluator) -> _Layer | None:
@@ -125,10 +130,12 @@ def _still_packed(source: str, wrapper: Evaluator) -> _Layer | None:
     if not _RUNS_TEXT.search(source) or (payload < len(source) / 2 and wrapper.problem is None):
         return None
     why = wrapper.problem or "the text that it runs is not computed in a way that intake follows"
-    return _Layer(source, (), (f"{STILL_PACKED}: {why}.",), {})
+    return _Layer(source, (), (f"{STILL_PACKED}: {why}.",))
 
 
-def _unpacked(statements: list[ast.stmt], effects: set[int], runs: list[int], wrapper: Evaluator) -> _Layer:
+def _layer(
+    statements: list[ast.stmt], effects: frozenset[int], runs: list[int], wrapper: Evaluator
+) -> _Layer:
     notes: list[str] = []
     texts: list[str] = []
     for program in wrapper.programs:
@@ -137,33 +144,36 @@ def _unpacked(statements: list[ast.stmt], effects: set[int], runs: list[int], wr
         notes += oddities
     if len(texts) > 1:
         notes.append(f"It runs {len(texts)} programs one after the other; they are shown as one.")
-    source, more = _with_wrapper("\n".join(texts), statements, effects, runs)
-    stages = max((p.stages for p in wrapper.programs), key=len) or ("exec",)
-    files = {
-        name.removeprefix(FOLDER + "/"): content
-        for name, content in wrapper.files.items()
-        if name.startswith(FOLDER + "/") and content not in {p.data for p in wrapper.programs}
-    }
-    return _Layer(source, stages, tuple(notes + more), files)
+    notes += [
+        f"Line {statements[i].lineno} of its wrapper does more than run the unpacked program; that is not shown."
+        for i in sorted(effects & set(runs))
+    ]
+    ran = {program.data for program in wrapper.programs}
+    here = {n: c for n, c in wrapper.files.items() if n.startswith(FOLDER + "/") and c not in ran}
+    return _Layer(
+        program="\n".join(texts),
+        stages=max((p.stages for p in wrapper.programs), key=len) or ("exec",),
+        notes=tuple(notes),
+        files={name.removeprefix(FOLDER + "/"): content for name, content in here.items()},
+        before=tuple(statements[: runs[0]]),
+        effects=effects - set(runs),
+        after=tuple(statements[i] for i in sorted(effects - set(runs)) if i > runs[0]),
+    )
 
 
-def _with_wrapper(
-    program: str, statements: list[ast.stmt], effects: set[int], runs: list[int]
-) -> tuple[str, list[str]]:
+def _with_wrapper(program: str, layer: _Layer) -> tuple[str, list[str]]:
     """The program with what its wrapper does before and after it, and sentences that say so."""
-    before = range(runs[0])
-    kept = preamble.kept([statements[i] for i in before], effects & set(before), make_runnable(program)[0])
-    after = [statements[i] for i in sorted(effects) if i > runs[0]]
+    kept = preamble.kept(layer.before, layer.effects, make_runnable(program)[0])
+    source, moved = preamble.with_preamble(preamble.with_trailer(program, layer.after), kept)
     notes = []
-    source, moved = preamble.with_preamble(preamble.with_trailer(program, after), kept)
     if kept:
         where = "in a line before its first" if moved else "at the start of its first statement"
         notes.append(
             f"Its wrapper does more than unpack: {len(kept)} of its statements stay in effect, {where}."
         )
-    if after:
+    if layer.after:
         notes.append(
-            f"Its wrapper does {len(after)} more things after the unpacked program; they are shown at its end."
+            f"Its wrapper does {len(layer.after)} more things after the program; they are shown at its end."
         )
     return source, notes
 

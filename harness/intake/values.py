@@ -10,6 +10,10 @@ class Unknown(Exception):
     """An expression whose value cannot be told without running the script; the message says why."""
 
 
+class Exhausted(Unknown):
+    """The wrapper computes for too long; nothing more of it is evaluated."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Reference:
     """A module, or something inside one, by its dotted name: "lzma", "base64.b85decode", "os.environ"."""
