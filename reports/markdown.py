@@ -43,7 +43,7 @@ def index_markdown(audits: Sequence[Audit]) -> str:
 
 
 def _render(template: str, **context: Any) -> str:
-    text = environment().get_template(template).render(version=VERSION, **context)
+    text = environment().get_template(template).render(version=Safe(VERSION), **context)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -99,7 +99,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "code": inline_code,
     "evidence": evidence_block,
     "place": words.place,
-    "number": words.number,
-    "count": words.count,
-    "percent": words.percent,
+    "number": lambda value, digits=4: Safe(words.number(value, digits)),
+    "count": lambda value: Safe(words.count(value)),
+    "percent": lambda share: Safe(words.percent(share)),
 }

@@ -1,4 +1,4 @@
-"""The docstring of a rule as HTML: our own text, in the few forms that rule documentation uses."""
+"""The documentation of a rule as HTML: our own text, in the one form that all rules keep."""
 
 from __future__ import annotations
 
@@ -7,62 +7,71 @@ import textwrap
 
 from markupsafe import Markup, escape
 
-HEADINGS = ("What it does", "Why it breaks the score", "Example", "Legal alternative", "Rulings", "Since")
+CHALLENGE = "https://github.com/openai/parameter-golf"
 
-_LINK = re.compile(r"https://[^\s<>()\"']+[^\s<>()\"'.,;:]")
-_CODE = re.compile(r"`+([^`]+)`+")
+_HEADING = re.compile(r"[A-Z][A-Za-z ]+")
+_MARK = re.compile(r"(?P<link>https://[^\s<>()\"']*[^\s<>()\"'.,;:])|#(?P<thread>\d+)\b|`(?P<code>[^`]+)`")
 
 
 def to_html(doc: str) -> Markup:
-    """Headings (a line that is one of HEADINGS, however marked), lists, indented code and paragraphs."""
-    first, _, rest = doc.strip().partition("\n")
-    text = first + "\n\n" + textwrap.dedent(rest) if rest else first
-    out, lines = [], text.split("\n")
-    while lines:
-        block, lines = _take(lines)
-        if block:
-            out.append(_block(block))
+    """A first sentence, then sections: a heading at the margin, its body indented by four spaces.
+
+    An example is code. A legal alternative is prose, and code after a line of prose that ends in a colon. Rulings are
+    a list, a line each. Anything else is paragraphs.
+    """
+    out: list[Markup] = []
+    for heading, body in _sections(doc):
+        if heading:
+            out.append(Markup("<h4>{}</h4>").format(heading))
+        out += _BODIES.get(heading, _paragraphs)(body)
     return Markup("\n").join(out)
 
 
-def _take(lines: list[str]) -> tuple[list[str], list[str]]:
-    """The next block: a heading alone, or lines up to a blank one, a heading, or a change of indentation."""
-    if not lines[0].strip():
-        return [], lines[1:]
-    if _heading(lines[0]):
-        rest = lines[1:]
-        return lines[:1], rest[1:] if rest and re.fullmatch(r"\s*[-=~]{3,}\s*", rest[0]) else rest
-    code = lines[0].startswith("    ")
-    end = 1
-    while end < len(lines) and not _heading(lines[end]):
-        if code and not lines[end].startswith("    ") and lines[end].strip():
-            break
-        if not code and not lines[end].strip():
-            break
-        end += 1
-    return lines[:end], lines[end:]
+def _sections(doc: str) -> list[tuple[str, str]]:
+    """(heading, dedented body) of each section; what stands before the first heading has none."""
+    sections: list[tuple[str, list[str]]] = [("", [])]
+    lines = doc.strip("\n").split("\n")
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if _HEADING.fullmatch(line) and following.startswith("    "):
+            sections.append((line, []))
+        else:
+            sections[-1][1].append(line)
+    return [(heading, textwrap.dedent("\n".join(body)).strip("\n")) for heading, body in sections]
 
 
-def _heading(line: str) -> str:
-    words = line.strip().strip("#*").strip().rstrip(":")
-    return words if words in HEADINGS and not line.startswith("    ") else ""
+def _paragraphs(body: str) -> list[Markup]:
+    return [Markup("<p>{}</p>").format(_inline(part)) for part in re.split(r"\n\s*\n", body) if part.strip()]
 
 
-def _block(lines: list[str]) -> Markup:
-    heading = _heading(lines[0])
-    if heading and len(lines) == 1:
-        return Markup("<h5>{}</h5>").format(heading)
-    if lines[0].startswith("    "):
-        return Markup("<pre>{}</pre>").format(textwrap.dedent("\n".join(lines)).strip("\n"))
-    if re.match(r"\s*[-*] ", lines[0]):
-        items = re.split(r"(?m)^\s*[-*] ", "\n".join(lines))[1:]
-        return Markup("<ul>{}</ul>").format(
-            Markup("").join(Markup("<li>{}</li>").format(_inline(i)) for i in items)
-        )
-    return Markup("<p>{}</p>").format(_inline("\n".join(lines)))
+def _code(body: str) -> list[Markup]:
+    return [Markup("<pre>{}</pre>").format(body)]
+
+
+def _prose_then_code(body: str) -> list[Markup]:
+    lines = body.split("\n")
+    colon = next((i for i, line in enumerate(lines) if line[:1].isupper() and line.endswith(":")), len(lines))
+    code = "\n".join(lines[colon + 1 :])
+    return _paragraphs("\n".join(lines[: colon + 1])) + (_code(code) if code.strip() else [])
+
+
+def _list(body: str) -> list[Markup]:
+    items = [Markup("<li>{}</li>").format(_inline(line)) for line in body.split("\n") if line.strip()]
+    return [Markup("<ul>{}</ul>").format(Markup("").join(items))]
 
 
 def _inline(text: str) -> Markup:
-    escaped = str(escape(" ".join(text.split())))
-    escaped = _LINK.sub(lambda m: f'<a href="{m[0]}" rel="noreferrer">{m[0]}</a>', escaped)
-    return Markup(_CODE.sub(r"<code>\1</code>", escaped))
+    """Addresses and thread numbers (#549) become links, `words` code."""
+    out, done = Markup(""), 0
+    text = " ".join(text.split())
+    for match in _MARK.finditer(text):
+        out += escape(text[done : match.start()])
+        if match["code"]:
+            out += Markup("<code>{}</code>").format(match["code"])
+        else:
+            target = match["link"] or f"{CHALLENGE}/issues/{match['thread']}"
+            out += Markup('<a href="{}" rel="noreferrer">{}</a>').format(target, match[0])
+        done = match.end()
+    return out + escape(text[done:])
+
+
+_BODIES = {"Example": _code, "Legal alternative": _prose_then_code, "Rulings": _list}

@@ -10,6 +10,7 @@ import pytest
 from reports import prose
 from reports.text import clip, plain
 from reports.words import count, number, percent, plural
+from rules.registry import all_rules
 
 
 @pytest.mark.parametrize("text", ["plain", "naïve café", "日本語", "λ→∞", "▁the", "emoji 🙂", "  spaces  "])
@@ -67,27 +68,54 @@ def test_figures() -> None:
     assert [plural(1, "line"), plural(2000, "event")] == ["1 line", "2,000 events"]
 
 
-def test_rule_documentation_as_html() -> None:
-    doc = """C3 score before update: a sentence.
+DOC = """C3 score before update: a sentence.
 
-    What it does
-    ------------
-    Looks at `order` & more, see https://example.org/a.
+What it does
+    Looks at `order` & more.
+    Goes on.
 
-    Example::
+    Another paragraph.
 
-        loss.backward()
+Example
+    for x in val:     # fails
         <b>
 
-    - one
-      goes on
-    - two
-    """
-    page = prose.to_html(doc)
-    assert "<h5>What it does</h5>" in page
-    assert (
-        '<code>order</code> &amp; more, see <a href="https://example.org/a" rel="noreferrer">https://example.org/a</a>.'
-        in page
-    )
-    assert "<pre>loss.backward()\n&lt;b&gt;</pre>" in page
-    assert "<ul><li>one goes on</li><li>two</li></ul>" in page
+Legal alternative
+    Score first:
+    for chunk in chunks:
+        score(chunk)
+
+Rulings
+    2026-03-24 #549 merged.
+    https://example.org/a.
+
+Since
+    0.1.0
+"""
+
+
+def test_rule_documentation_as_html() -> None:
+    page = prose.to_html(DOC)
+    assert page.startswith("<p>C3 score before update: a sentence.</p>\n<h4>What it does</h4>")
+    assert "<p>Looks at <code>order</code> &amp; more. Goes on.</p>\n<p>Another paragraph.</p>" in page
+    assert "<pre>for x in val:     # fails\n    &lt;b&gt;</pre>" in page
+    assert "<p>Score first:</p>\n<pre>for chunk in chunks:\n    score(chunk)</pre>" in page
+    thread = "https://github.com/openai/parameter-golf/issues/549"
+    assert f'<li>2026-03-24 <a href="{thread}" rel="noreferrer">#549</a> merged.</li>' in page
+    assert '<a href="https://example.org/a" rel="noreferrer">https://example.org/a</a>.</li>' in page
+
+
+def test_every_rule_reads_as_sections() -> None:
+    for rule in all_rules():
+        page = prose.to_html(rule.doc)
+        headings = (
+            "What it does",
+            "Why it breaks the score",
+            "Example",
+            "Legal alternative",
+            "Rulings",
+            "Since",
+        )
+        assert [page.index(f"<h4>{h}</h4>") for h in headings] == sorted(
+            page.index(f"<h4>{h}</h4>") for h in headings
+        ), rule.id
