@@ -43,8 +43,8 @@ def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout
     sizes = layout.write(root, folder.contents, skipped)
     scripts, notes = _scripts(folder, sizes, root, skipped)
     common = Submission(
-        name=posixpath.basename(folder.place) or folder.place or "submission",
-        folder=folder.place,
+        name=layout.shown(posixpath.basename(folder.place)) or "submission",
+        folder=layout.shown(folder.place),
         root=root,
         origin=origin,
         script=None,

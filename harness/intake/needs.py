@@ -15,23 +15,28 @@ _FILE_NAME = re.compile(
 
 
 def needed(scripts: Mapping[str, bytes], present: Collection[str]) -> set[str]:
-    """Those of the files `present` (paths in one folder) that the scripts need, directly or through others.
+    """Those of the files `present` that the scripts need; both by their paths in one folder.
 
-    Only names are looked at; the contents of files found on the way are given by `scripts` where they are known.
+    A module counts where Python would find it (beside the script or at the top of the folder), a file name where such
+    a file lies beside the script or one folder below.
     """
     by_name: dict[str, list[str]] = {}
     for path in present:
         by_name.setdefault(posixpath.basename(path), []).append(path)
     found: set[str] = set()
-    for data in scripts.values():
+    for script, data in scripts.items():
+        here = posixpath.dirname(script)
         for name in _names(data):
-            found |= set(by_name.get(name, ())) - set(scripts)
+            near = (p for p in by_name.get(name, ()) if here in (_above(p), _above(_above(p))))
+            found.update(near)
         for module in _modules(data):
-            stem = module.replace(".", "/")
-            found |= {
-                p for p in present if p in (f"{stem}.py", f"{stem}/__init__.py") or p.endswith(f"/{stem}.py")
-            }
+            stems = {module.replace(".", "/"), posixpath.join(here, module.replace(".", "/"))}
+            found |= {f"{stem}{end}" for stem in stems for end in (".py", "/__init__.py")} & set(present)
     return found - set(scripts)
+
+
+def _above(path: str) -> str:
+    return posixpath.dirname(path)
 
 
 def _names(data: bytes) -> set[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import posixpath
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,27 +44,52 @@ class _Reader:
     number: int
     head: str
     workspace: Path
+    sizes: dict[str, int] = dataclasses.field(default_factory=dict)
+    tree: list[Entry] = dataclasses.field(default_factory=list)
 
     def load(self) -> list[Submission]:
         base = find_base(self.repository, self.head, self.number)
         changed, notes = self._changed(base)
         origin = Origin(str(self.repository.clone), self.number, self.head, base.commit, base.merged)
-        general = [*base.notes, *notes]
+        notes = [*base.notes, *notes, *_reasons(changed)]
         regular = [e for e in changed if e.mode in _REGULAR and e.change != "D"]
-        sizes = self.repository.sizes(e.object for e in regular)
-        tree: list[Entry] | None = None
         found: list[Submission] = []
-        groups = _grouped(regular)
+        if any(_is_script(e.path) for e in regular):
+            self.sizes = self.repository.sizes(e.object for e in regular)
+            self.tree = [e for e in self.repository.tree(self.head) if e.mode in _REGULAR]
+            found, more = self._load_folders(_grouped(regular), origin)
+            notes += more
+        if not found:
+            return [self._nothing(changed, origin, notes)]
+        if not any(s.folder.startswith("records/") for s in found):
+            notes.insert(0, "It changes scripts outside records/ only; they are audited all the same.")
+        return [dataclasses.replace(s, notes=(*notes, *s.notes)) for s in found]
+
+    def _load_folders(
+        self, groups: dict[str, list[Entry]], origin: Origin
+    ) -> tuple[list[Submission], list[str]]:
+        """Records first. Outside records/ a script that was met already, byte for byte, is passed over."""
+        found: list[Submission] = []
+        notes: list[str] = []
+        met: set[str] = set()
+        copies: list[str] = []
         for place in sorted(groups, key=lambda p: (not p.startswith("records/"), p)):
             entries = groups[place]
-            if not any(_is_script(e.path) for e in entries):
+            scripts = [e for e in entries if _is_script(e.path)]
+            old = [] if place.startswith("records/") else [e for e in scripts if e.object in met]
+            copies += [layout.shown(e.path) for e in old]
+            met |= {e.object for e in scripts}
+            if len(old) == len(scripts):
                 continue
-            if tree is None:
-                tree = self.repository.tree(self.head)
-            found += self._load_folder(place, entries, tree, sizes, origin, general)
-        if found:
-            return _outside_noted(_without_outside_copies(found))
-        return [self._nothing(changed, origin, general)]
+            here = self._load_folder(place, entries, {e.path for e in old}, origin)
+            found += here
+            if not here and place.startswith("records/"):
+                notes.append(f"No script in {layout.shown(place)} computes a loss on validation tokens.")
+        if copies:
+            notes.append(
+                f"Copies of scripts that are looked at elsewhere were passed over: {layout.listed(copies)}."
+            )
+        return found, notes
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
         """What the pull request adds, changes or deletes, without what the main line holds already."""
@@ -83,33 +106,29 @@ class _Reader:
         return entries, notes
 
     def _load_folder(
-        self,
-        place: str,
-        entries: list[Entry],
-        tree: list[Entry],
-        sizes: dict[str, int],
-        origin: Origin,
-        general: list[str],
+        self, place: str, entries: list[Entry], passed_over: set[str], origin: Origin
     ) -> list[Submission]:
         skipped = layout.Skipped()
-        objects = {_relative(place, e.path): e.object for e in entries}
-        missing = [path for path, object in objects.items() if object not in sizes]
-        for path in missing:
-            skipped.add("Left out because its content is missing in the clone", path)
-        contents = self._contents({p: o for p, o in objects.items() if p not in missing}, sizes, skipped)
-        brought, more = self._needed(place, contents, tree, skipped)
-        elsewhere = {e.path: e.object for e in tree if e.mode in _REGULAR}
+        objects = {}
+        for entry in entries:
+            if entry.object in self.sizes:
+                objects[_relative(place, entry.path)] = entry.object
+            else:
+                skipped.add("Left out because its content is missing in the clone", entry.path)
+        contents = self._contents(objects, self.sizes, skipped)
+        brought, notes = self._needed(place, contents, skipped)
         folder = Folder(
             place,
             contents | brought,
-            candidates=set(contents),
-            outside=functools.partial(self._file, elsewhere),
-            notes=(*general, *more),
+            candidates=contents.keys() - {_relative(place, path) for path in passed_over},
+            outside=self._file,
+            notes=tuple(notes),
         )
         return submissions(folder, origin, self.workspace, skipped)
 
-    def _file(self, objects: dict[str, str], path: str) -> bytes | None:
-        object = objects.get(path)
+    def _file(self, path: str) -> bytes | None:
+        """A file of the head that lies outside the folder, for scripts that run the script of another record."""
+        object = next((e.object for e in self.tree if e.path == path), None)
         if object is None or self.repository.sizes([object]).get(object, layout.MAX_FILE) > layout.MAX_SCRIPT:
             return None
         return self.repository.blobs([object]).get(object)
@@ -134,18 +153,16 @@ class _Reader:
         return contents
 
     def _needed(
-        self, place: str, contents: dict[str, bytes], tree: list[Entry], skipped: layout.Skipped
+        self, place: str, contents: dict[str, bytes], skipped: layout.Skipped
     ) -> tuple[dict[str, bytes], list[str]]:
         """Files of the folder that the pull request leaves as they were, where its scripts need them."""
         prefix = f"{place}/" if place else ""
-        present = {
-            e.path[len(prefix) :]: e.object for e in tree if e.path.startswith(prefix) and e.mode in _REGULAR
-        }
+        present = {e.path[len(prefix) :]: e.object for e in self.tree if e.path.startswith(prefix)}
         brought: dict[str, bytes] = {}
         while True:
             scripts = {p: d for p, d in (contents | brought).items() if p.endswith(".py")}
             wanted = needed(scripts, present.keys() - contents.keys() - brought.keys())
-            wanted = {p for p in wanted if place or "/" not in p or not p.startswith("records/")}
+            wanted = {p for p in wanted if place or not p.startswith("records/")}
             if not wanted:
                 break
             sizes = self.repository.sizes(present[p] for p in wanted)
@@ -158,11 +175,10 @@ class _Reader:
         if not brought:
             return {}, []
         return brought, [
-            f"Unchanged files that its scripts need were taken from its head: {layout.listed(sorted(brought))}."
+            f"Unchanged files that its scripts need were taken from its head: {layout.listed([layout.shown(p) for p in sorted(brought)])}."
         ]
 
-    def _nothing(self, changed: list[Entry], origin: Origin, general: list[str]) -> Submission:
-        notes = [*general, *_reasons(changed)]
+    def _nothing(self, changed: list[Entry], origin: Origin, notes: list[str]) -> Submission:
         scripts = [e for e in changed if _is_script(e.path) and e.change != "D"]
         if not changed:
             notes.append("The pull request changes nothing against the main line.")
@@ -175,7 +191,11 @@ class _Reader:
             notes.append("It adds or changes no Python script, so there is nothing to run.")
         places = sorted({_place(e.path) for e in changed if e.path.startswith("records/")})
         return without_script(
-            f"pull request {self.number}", places[0] if places else "", origin, self.workspace, notes
+            f"pull request {self.number}",
+            layout.shown(places[0]) if places else "",
+            origin,
+            self.workspace,
+            notes,
         )
 
 
@@ -222,25 +242,3 @@ def _reasons(changed: list[Entry]) -> list[str]:
         elif entry.mode == "160000":
             skipped.add("Left out because it is a submodule, whose files are elsewhere", entry.path)
     return skipped.sentences()
-
-
-def _without_outside_copies(found: list[Submission]) -> list[Submission]:
-    """Leave out scripts outside records/ that are byte for byte a record's script: that record is audited."""
-    records = {s.script.sha256: s.folder for s in found if s.script and s.folder.startswith("records/")}
-    kept = [
-        s for s in found if s.folder.startswith("records/") or not s.script or s.script.sha256 not in records
-    ]
-    notes = [
-        f"{posixpath.join(s.folder, s.script.path)} is the same file as the script in {records[s.script.sha256]}; "
-        "it is not audited a second time."
-        for s in found
-        if s not in kept and s.script
-    ]
-    return [dataclasses.replace(s, notes=(*s.notes, *notes)) for s in kept]
-
-
-def _outside_noted(found: list[Submission]) -> list[Submission]:
-    if any(re.match(r"records/", s.folder) for s in found):
-        return found
-    note = "The pull request changes scripts outside records/ only; they are audited all the same."
-    return [dataclasses.replace(s, notes=(note, *s.notes)) for s in found]
