@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.analysis.windows import Window, hardest_windows
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 THRESHOLDS = (1.0, 3.0, 5.0, 7.0, 10.0)
 HISTOGRAM_STEP = 0.5
 HISTOGRAM_END = 15.0
-WINDOW = 48
-HARDEST = 5
 MOST_BINS = 48
 
 
@@ -57,24 +57,6 @@ class FrequencyClass:
     token_share: float
     mean_nats: float
     loss_share: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class WindowToken:
-    """One token of a window as text, with its loss in nats; None where the position was not scored."""
-
-    text: str
-    nats: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """A run of consecutive val positions [start, end) with the mean loss of those that were scored."""
-
-    start: int
-    end: int
-    mean_nats: float
-    tokens: tuple[WindowToken, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +143,7 @@ def analyse(
         by_chunk=_equal_width(chunk_rank, loss),
         by_order=_equal_width(_place_in_order(order, position), loss),
         by_frequency=_by_frequency(position, loss, stream, total),
-        hardest=_hardest(position, loss, stream, decode),
+        hardest=hardest_windows(position, loss, stream, decode),
     )
 
 
@@ -266,63 +248,3 @@ def _by_frequency(
             high = None if end > int(ids.max()) else end - 1
             rows.append(FrequencyClass(low, high, known, tokens, tokens / len(loss), nats / tokens, share))
     return tuple(rows)
-
-
-def _hardest(
-    position: Ints, loss: Floats, stream: npt.NDArray[Any], decode: Callable[[Sequence[int]], str]
-) -> tuple[Window, ...]:
-    """The windows of the val stream (cut every WINDOW positions) with the highest mean loss, hardest first.
-
-    A window counts when at least half of it was scored; of a position scored twice the mean is taken.
-    """
-    cell = position // WINDOW
-    counts = np.bincount(cell)
-    sums = np.bincount(cell, weights=loss)
-    covered = np.bincount(np.unique(position) // WINDOW, minlength=len(counts)) * 2 >= min(
-        WINDOW, len(stream)
-    )
-    means = np.where(covered, sums / np.maximum(counts, 1), -np.inf)
-    ranked = np.argsort(-means, kind="stable")[:HARDEST]
-    return tuple(
-        _window(int(c), float(means[c]), position, loss, stream, decode) for c in ranked if covered[c]
-    )
-
-
-def _window(
-    cell: int,
-    mean: float,
-    position: Ints,
-    loss: Floats,
-    stream: npt.NDArray[Any],
-    decode: Callable[[Sequence[int]], str],
-) -> Window:
-    start, end = cell * WINDOW, min((cell + 1) * WINDOW, len(stream))
-    inside = (position >= start) & (position < end)
-    offset = position[inside] - start
-    counts = np.bincount(offset, minlength=end - start)
-    sums = np.bincount(offset, weights=loss[inside], minlength=end - start)
-    texts = token_texts([int(i) for i in stream[max(0, start - 1) : end]], decode)[-(end - start) :]
-    tokens = tuple(
-        WindowToken(text, float(sums[i]) / int(counts[i]) if counts[i] else None)
-        for i, text in enumerate(texts)
-    )
-    return Window(start, end, mean, tokens)
-
-
-def _shared(before: str, now: str) -> int:
-    """The length of the common start of two texts; a token may change the text before it."""
-    pairs = zip(before, now, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(now)))
-
-
-def token_texts(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[str]:
-    """The text that each id adds to what stands before it; a token that ends inside a character adds nothing.
-
-    Decoding ids one by one would lose the leading spaces and break characters that are spelled in bytes.
-    """
-    texts, before = [], ""
-    for end in range(1, len(ids) + 1):
-        now = decode(list(ids[:end])).rstrip("\ufffd")
-        texts.append(now[_shared(before, now) :])
-        before = now
-    return texts

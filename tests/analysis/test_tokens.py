@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.analysis.tokens import WINDOW, TokenAnalysis, analyse, token_texts
+from harness.analysis.tokens import TokenAnalysis, analyse
+from harness.analysis.windows import WINDOW, token_texts
 from harness.case import to_json
 
 
