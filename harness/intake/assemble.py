@@ -38,29 +38,26 @@ def track_of(place: str) -> str:
 
 
 def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout.Skipped) -> list[Submission]:
-    """Lay the folder out and return one submission for each script that scores; none of them where none does."""
-    root = layout.fresh_folder(workspace, posixpath.basename(folder.place) or "submission")
+    """Lay the folder out and return one submission for each script that scores, or one without a script."""
+    name = layout.shown(posixpath.basename(folder.place)) or "top level"
+    root = layout.fresh_folder(workspace, name)
     sizes = layout.write(root, folder.contents, skipped)
     scripts, notes = _scripts(folder, sizes, root, skipped)
-    common = Submission(
-        name=layout.shown(posixpath.basename(folder.place)) or "submission",
-        folder=layout.shown(folder.place),
-        root=root,
-        origin=origin,
-        script=None,
-        files=sizes,
-        track=track_of(folder.place),
-        notes=(*folder.notes, *notes, *skipped.sentences()),
-    )
-    return [
-        dataclasses.replace(common, name=f"{common.name}/{script.path}", script=script) for script in scripts
-    ]
+    if not scripts:
+        notes.append(_nothing_to_run(folder))
+    place = layout.shown(folder.place)
+    said = (*folder.notes, *notes, *skipped.sentences())
+    common = Submission(name, place, root, origin, None, sizes, track_of(place), said)
+    if not scripts:
+        return [common]
+    return [dataclasses.replace(common, name=f"{name}/{s.path}", script=s) for s in scripts]
 
 
-def without_script(name: str, folder: str, origin: Origin, workspace: Path, notes: list[str]) -> Submission:
-    """The submission that stands for input in which nothing scores."""
-    root = layout.fresh_folder(workspace, name)
-    return Submission(name, folder, root, origin, None, {}, track_of(folder), tuple(notes))
+def _nothing_to_run(folder: Folder) -> str:
+    here = f"in {layout.shown(folder.place)}" if folder.place else "at the top level"
+    empty = [layout.shown(p) for p, data in folder.contents.items() if p.endswith(".py") and not data.strip()]
+    empty_ones = f" ({layout.listed(empty)} is empty)" if empty else ""
+    return f"No script {here} computes a loss on validation tokens{empty_ones}, so there is nothing to run."
 
 
 def _scripts(

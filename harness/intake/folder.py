@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.case import Origin, Submission
 from harness.intake import layout
-from harness.intake.assemble import Folder, submissions, without_script
+from harness.intake.assemble import Folder, submissions
 from harness.intake.errors import IntakeError
 from harness.intake.needs import needed
 
@@ -46,11 +46,7 @@ def _load_folder(target: Path, workspace: Path) -> list[Submission]:
     chosen = layout.within_bounds(sorted(sizes.items()), skipped)
     place, origin = _place(target), Origin(location=str(target))
     contents = _read(target, chosen, skipped)
-    found = submissions(Folder(place, contents), origin, workspace, skipped)
-    if found:
-        return found
-    notes = ["No script in this folder computes a loss on validation tokens, so there is nothing to run."]
-    return [without_script(target.name, place, origin, workspace, notes + skipped.sentences())]
+    return submissions(Folder(place, contents), origin, workspace, skipped)
 
 
 def _load_script(target: Path, workspace: Path) -> list[Submission]:

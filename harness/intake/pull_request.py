@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.case import Origin, Submission
 from harness.intake import layout
-from harness.intake.assemble import Folder, submissions, without_script
+from harness.intake.assemble import Folder, submissions
 from harness.intake.errors import IntakeError
 from harness.intake.git import Entry, Repository
 from harness.intake.mainline import Base, find_base
@@ -53,43 +53,47 @@ class _Reader:
         origin = Origin(str(self.repository.clone), self.number, self.head, base.commit, base.merged)
         notes = [*base.notes, *notes, *_reasons(changed)]
         regular = [e for e in changed if e.mode in _REGULAR and e.change != "D"]
-        found: list[Submission] = []
+        self.sizes = self.repository.sizes(e.object for e in regular)
         if any(_is_script(e.path) for e in regular):
-            self.sizes = self.repository.sizes(e.object for e in regular)
             self.tree = [e for e in self.repository.tree(self.head) if e.mode in _REGULAR]
-            found, more = self._load_folders(_grouped(regular), origin)
-            notes += more
+        found, more = self._load_folders(_grouped(regular), origin)
+        notes += more
         if not found:
-            return [self._nothing(changed, origin, notes)]
-        if not any(s.folder.startswith("records/") for s in found):
+            notes.append(_why_nothing(changed))
+            name = f"pull request {self.number}"
+            found = [Submission(name, "", layout.fresh_folder(self.workspace, name), origin, None, {})]
+        elif not any(s.folder.startswith("records/") for s in found):
             notes.insert(0, "It changes scripts outside records/ only; they are audited all the same.")
         return [dataclasses.replace(s, notes=(*notes, *s.notes)) for s in found]
 
     def _load_folders(
         self, groups: dict[str, list[Entry]], origin: Origin
     ) -> tuple[list[Submission], list[str]]:
-        """Records first. Outside records/ a script that was met already, byte for byte, is passed over."""
+        """Records first. Outside records/ a script that was met already, byte for byte, is passed over.
+
+        Record folders in which nothing scores are returned only where nothing else scores.
+        """
         found: list[Submission] = []
-        notes: list[str] = []
+        silent: list[Submission] = []
         met: set[str] = set()
         copies: list[str] = []
         for place in sorted(groups, key=lambda p: (not p.startswith("records/"), p)):
-            entries = groups[place]
-            scripts = [e for e in entries if _is_script(e.path)]
-            old = [] if place.startswith("records/") else [e for e in scripts if e.object in met]
+            record = place.startswith("records/")
+            scripts = [e for e in groups[place] if _is_script(e.path)]
+            old = [] if record else [e for e in scripts if e.object in met]
             copies += [layout.shown(e.path) for e in old]
             met |= {e.object for e in scripts}
-            if len(old) == len(scripts):
+            if len(old) == len(scripts) and not record:
                 continue
-            here = self._load_folder(place, entries, {e.path for e in old}, origin)
-            found += here
-            if not here and place.startswith("records/"):
-                notes.append(f"No script in {layout.shown(place)} computes a loss on validation tokens.")
+            here = self._load_folder(place, groups[place], {e.path for e in old}, origin)
+            found += [s for s in here if s.script is not None]
+            silent += [s for s in here if s.script is None and record]
+        notes = [note for s in silent for note in s.notes[-1:]] if found else []
         if copies:
             notes.append(
                 f"Copies of scripts that are looked at elsewhere were passed over: {layout.listed(copies)}."
             )
-        return found, notes
+        return found or silent, notes
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
         """What the pull request adds, changes or deletes, without what the main line holds already."""
@@ -174,29 +178,18 @@ class _Reader:
             brought |= more
         if not brought:
             return {}, []
-        return brought, [
-            f"Unchanged files that its scripts need were taken from its head: {layout.listed([layout.shown(p) for p in sorted(brought)])}."
-        ]
+        names = layout.listed([layout.shown(path) for path in sorted(brought)])
+        return brought, [f"Unchanged files that its scripts need were taken from its head: {names}."]
 
-    def _nothing(self, changed: list[Entry], origin: Origin, notes: list[str]) -> Submission:
-        scripts = [e for e in changed if _is_script(e.path) and e.change != "D"]
-        if not changed:
-            notes.append("The pull request changes nothing against the main line.")
-        elif scripts:
-            notes.append(
-                "No script that it adds or changes computes a loss on validation tokens, so there is nothing to run: "
-                f"{layout.listed([layout.shown(e.path) for e in scripts])}."
-            )
-        else:
-            notes.append("It adds or changes no Python script, so there is nothing to run.")
-        places = sorted({_place(e.path) for e in changed if e.path.startswith("records/")})
-        return without_script(
-            f"pull request {self.number}",
-            layout.shown(places[0]) if places else "",
-            origin,
-            self.workspace,
-            notes,
-        )
+
+def _why_nothing(changed: list[Entry]) -> str:
+    scripts = [layout.shown(e.path) for e in changed if _is_script(e.path) and e.change != "D"]
+    if not changed:
+        return "The pull request changes nothing against the main line."
+    if not scripts:
+        return "It adds or changes no Python script, so there is nothing to run."
+    listed = layout.listed(scripts)
+    return f"None of its scripts computes a loss on validation tokens, so there is nothing to run: {listed}."
 
 
 def _is_script(path: str) -> bool:

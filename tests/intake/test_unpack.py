@@ -31,7 +31,13 @@ def b85(data: bytes) -> str:
     return base64.b85encode(data).decode()
 
 
+def b64(data: bytes) -> bytes:
+    return base64.b64encode(data)
+
+
 P = PROGRAM.encode()
+XZ = b85(lzma.compress(P))
+Z = b85(zlib.compress(P))
 
 FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "raw lzma": (
@@ -45,51 +51,60 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("base85", "lzma"),
     ),
     "xz, bytes literal, decode": (
-        f'import lzma,base64;exec(lzma.decompress(base64.b85decode({b85(lzma.compress(P)).encode()!r})).decode("utf-8"))',
+        f'import lzma,base64;exec(lzma.decompress(base64.b85decode({XZ.encode()!r})).decode("utf-8"))',
         ("base85", "lzma"),
     ),
     "alone format": (
-        f"import lzma,base64;exec(lzma.decompress(base64.b64decode({base64.b64encode(lzma.compress(P, lzma.FORMAT_ALONE))!r})))",
+        f"import lzma,base64;exec(lzma.decompress(base64.b64decode({b64(lzma.compress(P, lzma.FORMAT_ALONE))!r})))",
         ("base64", "lzma"),
     ),
     "compile": (
-        f"import zlib,base64\np={base64.a85encode(zlib.compress(P))!r}\nexec(compile(zlib.decompress(base64.a85decode(p)),'t.py','exec'))",
+        f"import zlib,base64\np={base64.a85encode(zlib.compress(P))!r}\n"
+        f"exec(compile(zlib.decompress(base64.a85decode(p)),'t.py','exec'))",
         ("ascii85", "zlib"),
     ),
     "from imports": (
-        f"from base64 import b85decode\nfrom zlib import decompress\nexec(decompress(b85decode({b85(zlib.compress(P))!r})).decode())",
+        f"from base64 import b85decode\nfrom zlib import decompress\nexec(decompress(b85decode({Z!r})).decode())",
         ("base85", "zlib"),
     ),
     "raw deflate": (
         f"import zlib\nexec(zlib.decompress(bytes.fromhex('{zlib.compress(P)[2:-4].hex()}'),-15))",
         ("hex", "zlib"),
     ),
-    "bz2": (f"import bz2,base64\nexec(bz2.decompress(base64.b64decode({base64.b64encode(bz2.compress(P))!r})))", ("base64", "bz2")),
-    "gzip": (f"import gzip,binascii as A\nexec(gzip.decompress(A.unhexlify('{gzip.compress(P).hex()}')))", ("hex", "gzip")),
-    "brotli": (f"import brotli as B,base64 as b\nexec(B.decompress(b.b85decode('{b85(brotli.compress(P))}')))", ("base85", "brotli")),
+    "bz2": (f"import bz2,base64\nexec(bz2.decompress(base64.b64decode({b64(bz2.compress(P))!r})))", ("base64", "bz2")),
+    "gzip": (
+        f"import gzip,binascii as A\nexec(gzip.decompress(A.unhexlify('{gzip.compress(P).hex()}')))",
+        ("hex", "gzip"),
+    ),
+    "brotli": (
+        f"import brotli as B,base64 as b\nexec(B.decompress(b.b85decode('{b85(brotli.compress(P))}')))",
+        ("base85", "brotli"),
+    ),
     "zstandard": (
-        f"import zstandard,base64\nexec(zstandard.ZstdDecompressor().decompress(base64.b85decode('{b85(zstandard.compress(P))}')))",
+        f"import zstandard,base64\n"
+        f"exec(zstandard.ZstdDecompressor().decompress(base64.b85decode('{b85(zstandard.compress(P))}')))",
         ("base85", "zstandard"),
     ),
     "dunder import": (
-        f"exec(__import__('lzma').decompress(__import__('base64').b85decode('{b85(lzma.compress(P))}')))",
+        f"exec(__import__('lzma').decompress(__import__('base64').b85decode('{XZ}')))",
         ("base85", "lzma"),
     ),
     "getattr and importlib": (
         "import importlib\nB=importlib.import_module('base64')\nf=getattr(B,'b85'+'decode')\n"
-        f"getattr(__builtins__,'ex'+'ec')(importlib.import_module('zlib').decompress(f('{b85(zlib.compress(P))}')))",
+        f"getattr(__builtins__,'ex'+'ec')(importlib.import_module('zlib').decompress(f('{Z}')))",
         ("base85", "zlib"),
     ),
     "eval of compile": (
-        f"import zlib,base64\neval(compile(zlib.decompress(base64.b85decode('{b85(zlib.compress(P))}')),'x','exec'))",
+        f"import zlib,base64\neval(compile(zlib.decompress(base64.b85decode('{Z}')),'x','exec'))",
         ("base85", "zlib"),
     ),
     "eval of text": (
-        f"import zlib,base64\nexec(eval(\"zlib.decompress(base64.b85decode('{b85(zlib.compress(P))}'))\"))",
+        f"import zlib,base64\nexec(eval(\"zlib.decompress(base64.b85decode('{Z}'))\"))",
         ("base85", "zlib"),
     ),
     "codecs": (
-        f"import codecs\nexec(codecs.decode(codecs.decode({codecs.encode(zlib.compress(P), 'base64')!r},'base64'),'zlib'))",
+        f"import codecs\n"
+        f"exec(codecs.decode(codecs.decode({codecs.encode(zlib.compress(P), 'base64')!r},'base64'),'zlib'))",
         ("codec", "codec"),
     ),
     "reversed and joined": (
@@ -103,27 +118,29 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("base85", "zlib"),
     ),
     "xor with a function": (
-        f"import base64\nd=lambda b,k:bytes(c^k for c in b)\nexec(d(base64.b64decode({base64.b64encode(bytes(c ^ 7 for c in P))!r}),7))",
+        f"import base64\nd=lambda b,k:bytes(c^k for c in b)\n"
+        f"exec(d(base64.b64decode({b64(bytes(c ^ 7 for c in P))!r}),7))",
         ("base64",),
     ),
     "main function": (
-        f"import zlib,base64\ndef main():\n    src = zlib.decompress(base64.b85decode('{b85(zlib.compress(P))}'))\n"
+        f"import zlib,base64\ndef main():\n    src = zlib.decompress(base64.b85decode('{Z}'))\n"
         "    exec(compile(src, '<x>', 'exec'), globals())\nif __name__ == '__main__':\n    main()",
         ("base85", "zlib"),
     ),
     "linecache": (
-        f"import lzma as L,base64 as B,linecache as C\nS=L.decompress(B.b85decode('{b85(lzma.compress(P))}')).decode()\n"
+        f"import lzma as L,base64 as B,linecache as C\nS=L.decompress(B.b85decode('{XZ}')).decode()\n"
         "F=__file__+'.d.py'\nC.cache[F]=(len(S),None,S.splitlines(True),F)\nexec(compile(S,F,'exec'))",
         ("base85", "lzma"),
     ),
     "temporary file and runpy": (
-        f"import lzma as L,base64 as B,tempfile,os,runpy\n_c=L.decompress(B.b85decode('{b85(lzma.compress(P))}'))\n"
-        "_d=tempfile.mkdtemp()\n_f=os.path.join(_d,'t.py')\nopen(_f,'wb').write(_c)\nrunpy.run_path(_f,run_name='__main__')",
+        f"import lzma as L,base64 as B,tempfile,os,runpy\n_c=L.decompress(B.b85decode('{XZ}'))\n"
+        "_d=tempfile.mkdtemp()\n_f=os.path.join(_d,'t.py')\nopen(_f,'wb').write(_c)\n"
+        "runpy.run_path(_f,run_name='__main__')",
         ("base85", "lzma"),
     ),
     "module loader": (
         "import lzma as L,base64 as B,importlib.util as IU,os,sys,fcntl\n"
-        f"_c=L.decompress(B.b85decode('{b85(lzma.compress(P))}'))\n_p='/tmp/inner.py'\n"
+        f"_c=L.decompress(B.b85decode('{XZ}'))\n_p='/tmp/inner.py'\n"
         "with open('/tmp/lock','w') as l:\n fcntl.flock(l,2)\n if not os.path.exists(_p):\n"
         "  with open(_p,'wb')as f:f.write(_c)\n"
         "_s=IU.spec_from_file_location('__main__',_p)\n_m=IU.module_from_spec(_s)\n_m.__name__='__main__'\n"
@@ -132,7 +149,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "pathlib": (
         f"import zlib,base64,pathlib,runpy\np=pathlib.Path(__file__).parent/'_t.py'\n"
-        f"p.write_bytes(zlib.decompress(base64.b85decode('{b85(zlib.compress(P))}')))\nrunpy.run_path(str(p))",
+        f"p.write_bytes(zlib.decompress(base64.b85decode('{Z}')))\nrunpy.run_path(str(p))",
         ("base85", "zlib"),
     ),
 }  # fmt: skip
@@ -183,11 +200,13 @@ def test_a_payload_that_is_not_there_is_said() -> None:
 
 def test_a_bundle_of_modules_is_laid_out_beside_the_script() -> None:
     parts = "\n# SPLIT\n".join(["import helper\nhelper.main()\n", "def main():\n    print('val_bpb')\n"])
+    packed = b85(lzma.compress(parts.encode()))
     source = (
         "import lzma,base64,tempfile,os,sys\n"
-        f"_p=lzma.decompress(base64.b85decode('{b85(lzma.compress(parts.encode()))}')).decode().split('\\n# SPLIT\\n')\n"
+        f"_p=lzma.decompress(base64.b85decode('{packed}')).decode().split('\\n# SPLIT\\n')\n"
         "_d=tempfile.mkdtemp(prefix='x')\n"
-        "for _n,_c in zip(['run.py','helper.py'],_p):\n _f=os.path.join(_d,_n);os.makedirs(os.path.dirname(_f),exist_ok=True)\n"
+        "for _n,_c in zip(['run.py','helper.py'],_p):\n"
+        " _f=os.path.join(_d,_n);os.makedirs(os.path.dirname(_f),exist_ok=True)\n"
         " open(_f,'w').write(_c)\n"
         "sys.path.insert(0,_d)\nos.environ.update(LAYERS='3')\nexec(open(os.path.join(_d,'run.py')).read())\n"
     )
@@ -199,7 +218,9 @@ def test_a_bundle_of_modules_is_laid_out_beside_the_script() -> None:
     assert "os.environ.update(LAYERS='3')" in script.line(1)
 
 
-SETTINGS = "import os\nWIDTH = 8\nos.environ.setdefault('WIDTH', str(WIDTH))\nif WIDTH > 4:\n    os.environ['DEEP'] = '1'\n"
+SHOW = 'print(os.environ["WIDTH"],os.environ["DEEP"])\n'
+SETTINGS = "import os\nWIDTH = 8\nos.environ.setdefault('WIDTH', str(WIDTH))\n"
+SETTINGS += "if WIDTH > 4:\n    os.environ['DEEP'] = '1'\n"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +228,7 @@ SETTINGS = "import os\nWIDTH = 8\nos.environ.setdefault('WIDTH', str(WIDTH))\nif
     [
         ("import os\nprint(os.environ['WIDTH'], os.environ['DEEP'])\n", 1),
         ('"""Doc."""\nimport os\nprint(os.environ["WIDTH"], os.environ["DEEP"])\n', 1),
-        ('"""Doc."""\nfrom __future__ import annotations  # why\nimport os\nprint(os.environ["WIDTH"],os.environ["DEEP"])\n', 2),
+        ('"""Doc."""\nfrom __future__ import annotations  # why\nimport os\n' + SHOW, 2),
         ("# comment\n\nimport os\nprint(os.environ['WIDTH'], os.environ['DEEP'])\n", 1),
         ("\ndef f():\n    import os\n    print(os.environ['WIDTH'], os.environ['DEEP'])\nf()\n", 1),
     ],
@@ -240,7 +261,8 @@ def test_a_program_that_starts_with_a_block_moves_down_one_line_and_says_so() ->
 
 def test_names_of_the_wrapper_that_the_program_reads_stay_defined() -> None:
     program = "print(BATCH, L.FORMAT_RAW)\n"
-    source = f"import lzma as L,base64 as B\nBATCH=4\nUNUSED=5\nexec(L.decompress(B.b85decode('{b85(lzma.compress(program.encode()))}')))"
+    packed = b85(lzma.compress(program.encode()))
+    source = f"import lzma as L,base64 as B\nBATCH=4\nUNUSED=5\nexec(L.decompress(B.b85decode('{packed}')))"
     script = unpack(source.encode(), "t.py")
     assert "BATCH = 4" in script.line(1)
     assert "import lzma as L" in script.line(1)
@@ -318,14 +340,14 @@ def test_a_payload_cut_short_never_raises(name: str) -> None:
     ],
 )
 def test_a_wrapper_that_patches_the_library_is_not_believed(trick: str) -> None:
-    source = f"import lzma, base64\n{trick}\nimport lzma\nexec(lzma.decompress(base64.b85decode('{b85(lzma.compress(P))}')))"
+    source = f"import lzma, base64\n{trick}\nimport lzma\nexec(lzma.decompress(base64.b85decode('{XZ}')))"
     script = unpack(source.encode(), "t.py")
     assert script.stages == ()
     assert script.notes[0].startswith(STILL_PACKED)
 
 
 def test_a_module_of_the_folder_that_shadows_a_codec_is_not_believed() -> None:
-    source = f"import lzma, base64\nexec(lzma.decompress(base64.b85decode('{b85(lzma.compress(P))}')))"
+    source = f"import lzma, base64\nexec(lzma.decompress(base64.b85decode('{XZ}')))"
     assert unpack(source.encode(), "t.py").source == PROGRAM
     script = unpack(source.encode(), "t.py", {"lzma.py": b"decompress = print"}.get)
     assert script.stages == ()
@@ -396,8 +418,10 @@ def test_bundles_as_json_are_followed() -> None:
     bundle = json.dumps({"helper.py": "X = 1\n", "main.py": PROGRAM}).encode()
     source = (
         b"import lzma, json, os\n"
-        b"with open(os.path.join(os.path.dirname(__file__), 'code.lzma'), 'rb') as f:\n    b = json.loads(lzma.decompress(f.read()))\n"
-        b"for name, code in b.items():\n    with open(os.path.join(os.path.dirname(__file__), name), 'w') as f:\n        f.write(code)\n"
+        b"with open(os.path.join(os.path.dirname(__file__), 'code.lzma'), 'rb') as f:\n"
+        b"    b = json.loads(lzma.decompress(f.read()))\n"
+        b"for name, code in b.items():\n"
+        b"    with open(os.path.join(os.path.dirname(__file__), name), 'w') as f:\n        f.write(code)\n"
         b"exec(compile(b['main.py'], 'main.py', 'exec'))\n"
     )
     script, files = unpack_with_files(source, "submission.py", {"code.lzma": lzma.compress(bundle)}.get)
