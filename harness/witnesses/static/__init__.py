@@ -1,0 +1,38 @@
+"""Static witness: what the source of a script says on the path that the claimed configuration takes.
+
+The script is followed by an abstract machine (:mod:`machine`): constants and environment defaults are folded, calls are
+entered, and every value knows which val tokens, losses and updates it came from. Detectors then read the events.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from harness.case import Claim, Script
+from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
+
+__all__ = ["Fact", "Site", "StaticFacts", "Switch", "examine"]
+
+RECURSION = 12_000
+
+
+def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None) -> StaticFacts:
+    """Follow a script on its claimed path and say what the code shows.
+
+    `files` are the other text files of the submission by path relative to the script's folder (helpers that it
+    imports, C sources that it compiles). Never raises for what a script contains: problems are in the result.
+    """
+    from harness.witnesses.static import program, summary
+
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION))
+    try:
+        m, problems = program.follow(
+            script.runnable, script.display, claim.environment(), claim.argv, files or {}
+        )
+        return summary.summarize(m, script, claim, files or {}, problems)
+    except (SyntaxError, ValueError) as error:
+        return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
+    finally:
+        sys.setrecursionlimit(before)

@@ -1,0 +1,51 @@
+"""train_on_val_before_score, multi_pass_rescore and slot: a state is updated with tokens that it scores afterwards."""
+
+from __future__ import annotations
+
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.order import Conflict
+from harness.witnesses.static.values import Ext
+from harness.witnesses.static.view import View
+
+WORDS = {
+    "train_on_val_before_score": "val tokens update the model before the claimed score of the same tokens is taken",
+    "multi_pass_rescore": "val tokens are scored, used for an update and scored again; the later score is claimed",
+    "slot": "a free tensor is optimized on the very tokens whose loss is then claimed",
+}
+
+
+def kind_of(view: View, conflict: Conflict) -> str:
+    """The category of a conflict."""
+    owners = [view.m.objects[n] for n in conflict.update.owners if n in view.m.objects]
+    if owners and all(isinstance(o.cls, Ext) and o.cls.tail == "LeafModule" for o in owners):
+        return "slot"
+    return "multi_pass_rescore" if conflict.again else "train_on_val_before_score"
+
+
+def detect(view: View) -> list[Fact]:
+    """One fact for each kind and place of update."""
+    found: dict[tuple[str, int, int], Fact] = {}
+    for conflict in view.conflicts:
+        kind = kind_of(view, conflict)
+        key = (kind, conflict.update.file, conflict.update.line)
+        fact = describe(view, conflict, kind)
+        before = found.get(key)
+        if before is None or (before.certainty != CERTAIN and fact.certainty == CERTAIN):
+            found[key] = fact
+    return list(found.values())
+
+
+def describe(view: View, conflict: Conflict, kind: str) -> Fact:
+    """The sentence and the path of one conflict."""
+    update, loss = view.lines.of(conflict.update), view.lines.of(conflict.loss)
+    doubt = conflict.doubt
+    if doubt is None and view.claim.ambiguous:
+        doubt = "the claimed configuration: " + view.claim.ambiguous[0]
+    summary = f"{WORDS[kind]}: updated at line {update.line}, scored at line {loss.line}"
+    return Fact(
+        kind,
+        CERTAIN if doubt is None else DEPENDS,
+        summary,
+        view.lines.path(conflict.update, conflict.loss),
+        doubt,
+    )

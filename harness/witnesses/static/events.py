@@ -1,0 +1,103 @@
+"""What happened on the path that was followed, in order: reads, losses, updates, table lookups and printed lines."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from typing import Any
+
+from harness.witnesses.static.values import EMPTY, Token
+
+Frame = tuple[int, int]
+"""(file number, line) of a call on the way to an event."""
+
+Guard = tuple[int, bool, bool]
+"""(branching, which way, whether it hangs on something outside the script that could not be folded)."""
+
+LoopStep = tuple[int, int, ast.AST, int]
+"""(loop, iteration, its statement, depth of calls it runs at): a loop that was running."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Where and when something happened."""
+
+    number: int
+    file: int
+    line: int
+    frames: tuple[Frame, ...]
+    loops: tuple[LoopStep, ...]
+    guards: tuple[Guard, ...]
+    functions: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Read(Event):
+    """Shards of a stream were opened."""
+
+    stream: str = "?"
+    text: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss(Event):
+    """A loss of target tokens. `region` names the loop iterations that chose the tokens."""
+
+    kind: str = "cross_entropy"
+    targets: frozenset[Token] = EMPTY
+    context: frozenset[Token] = EMPTY
+    region: frozenset[tuple[int, int]] = EMPTY
+    states: frozenset[int] = EMPTY
+    updates: frozenset[int] = EMPTY
+    marks: frozenset[tuple[str, Any]] = EMPTY
+    parents: frozenset[int] = EMPTY
+    sliced: frozenset[str] = EMPTY
+
+    @property
+    def on_val(self) -> bool:
+        """Whether its targets are val tokens."""
+        return any(t.stream == "val" for t in self.targets)
+
+
+@dataclasses.dataclass(frozen=True)
+class Update(Event):
+    """A state changed. `losses` are those whose gradient did it, `tokens` those that reached it without a loss."""
+
+    kind: str = "step"
+    owners: frozenset[int] = EMPTY
+    losses: frozenset[int] = EMPTY
+    tokens: frozenset[Token] = EMPTY
+    region: frozenset[tuple[int, int]] = EMPTY
+    names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookup(Event):
+    """A table that val tokens fill was read. `key` are the tokens in the key."""
+
+    table: int = 0
+    key: frozenset[Token] = EMPTY
+    kind: str = "lookup"
+
+
+@dataclasses.dataclass(frozen=True)
+class Printed(Event):
+    """A line was printed. `text` has its literal parts."""
+
+    text: str = ""
+    losses: frozenset[int] = EMPTY
+    updates: frozenset[int] = EMPTY
+    marks: frozenset[tuple[str, Any]] = EMPTY
+
+
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """A condition that folded: `taken` is the way the path goes; the other way is not reached."""
+
+    file: int
+    line: int
+    test: str
+    taken: bool
+    names: tuple[str, ...]
+    first: int
+    last: int

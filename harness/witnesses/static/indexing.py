@@ -1,0 +1,290 @@
+"""Subscripts: slices of token streams keep where they begin; reads and writes of tables are noted."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from harness.witnesses.static import tables
+from harness.witnesses.static.folding import add_affine
+from harness.witnesses.static.machine import Env, Machine, choose, elements, unknown
+from harness.witnesses.static.mixing import combine
+from harness.witnesses.static.values import (
+    CLEAN,
+    EMPTY,
+    NO,
+    Affine,
+    Alt,
+    Bound,
+    Map,
+    Obj,
+    Seq,
+    Taint,
+    Token,
+    Val,
+    Value,
+    const,
+    find_attribute,
+    Cls,
+    Fn,
+    join,
+    taint_of,
+)
+
+Evaluate = Callable[[Machine, Any, Env], Value]
+
+
+def get_item(m: Machine, value: Value, node: ast.expr, env: Env, evaluate: Evaluate) -> Value:
+    """`value[node]`."""
+    if isinstance(value, Alt):
+        return m.merge([get_item(m, option, node, env, evaluate) for option in value.options])
+    if isinstance(node, ast.Slice):
+        return get_slice(m, value, node, env, evaluate)
+    if isinstance(value, Val):
+        return get_element(m, value, node, env, evaluate)
+    index = evaluate(m, node, env)
+    if isinstance(value, Obj):
+        return object_item(m, value, index)
+    return container_item(m, value, index)
+
+
+def object_item(m: Machine, value: Obj, index: Value) -> Value:
+    """`obj[i]`: through `__getitem__` of its class, or the children of a module list."""
+    from harness.witnesses.static import calling
+
+    if isinstance(value.cls, Cls):
+        method = find_attribute(value.cls, "__getitem__")
+        if isinstance(method, Fn):
+            return calling.call(m, calling.bind(method, value), [index], {})
+    children = value.attrs.get("\0children")
+    if children is not None:
+        return container_item(m, children, index)
+    return unknown(value, index)
+
+
+def container_item(m: Machine, value: Value, index: Value) -> Value:
+    """An element of a list or dictionary."""
+    deps = taint_of(index).deps
+    if isinstance(value, Seq):
+        items = value.box.items
+        at = const(index)
+        if (
+            items is not None
+            and value.box.any is None
+            and isinstance(at, int)
+            and -len(items) <= at < len(items)
+        ):
+            return choose(items[at], deps | value.taint.deps)
+        return choose(elements(value), deps | value.taint.deps)
+    if isinstance(value, Map):
+        return tables.dictionary_read(m, value, index)
+    if isinstance(value, Bound):
+        return Val(taint=taint_of(value) | taint_of(index))
+    return value
+
+
+def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Evaluate) -> Value:
+    """`value[a:b:c]`."""
+    lower = evaluate(m, node.lower, env) if node.lower is not None else None
+    upper = evaluate(m, node.upper, env) if node.upper is not None else None
+    step = evaluate(m, node.step, env) if node.step is not None else None
+    deps = taint_of(lower).deps | taint_of(upper).deps
+    if isinstance(value, Seq):
+        return slice_sequence(value, lower, upper, step, deps)
+    if isinstance(value, Obj):
+        children = value.attrs.get("\0children")
+        return children if children is not None else value
+    if not isinstance(value, Val):
+        return unknown(value, lower, upper)
+    known = slice_constant(value, lower, upper, step)
+    taint = value.taint.with_deps(deps)
+    if value.taint.tokens:
+        taint = shift(m, taint, lower)
+        capped(m, taint, upper)
+    result = Val(known, taint, text=value.text)
+    result.own = value.own
+    if value.affine is not None and lower is not None and isinstance(lower, Val):
+        result.affine = add_affine(value.affine, m.symbol(lower), 1)
+    elif value.affine is not None:
+        result.affine = value.affine
+    return result
+
+
+def capped(m: Machine, taint: Taint, upper: Value | None) -> None:
+    """Nothing to note: kept for callers that look for constant caps in :mod:`detectors.partial`."""
+
+
+def slice_sequence(
+    value: Seq, lower: Value | None, upper: Value | None, step: Value | None, deps: frozenset[tuple[int, int]]
+) -> Seq:
+    """A slice of a list."""
+    items = value.box.items
+    a, b, c = (const(x) if x is not None else None for x in (lower, upper, step))
+    if items is not None and value.box.any is None and NO not in (a, b, c):
+        try:
+            return Seq([choose(i, deps) for i in items[a:b:c]], value.kind, value.taint.with_deps(deps))
+        except (TypeError, ValueError):
+            pass
+    result = Seq(None, value.kind, value.taint.with_deps(deps))
+    result.box.any = elements(value)
+    return result
+
+
+def slice_constant(value: Val, lower: Value | None, upper: Value | None, step: Value | None) -> Any:
+    """A slice of a constant string, or NO."""
+    if not isinstance(value.const, str | bytes):
+        return NO
+    a, b, c = (const(x) if x is not None else None for x in (lower, upper, step))
+    if NO in (a, b, c):
+        return NO
+    try:
+        return value.const[a:b:c]
+    except (TypeError, ValueError):
+        return NO
+
+
+def shift(m: Machine, taint: Taint, lower: Value | None) -> Taint:
+    """The taint of a slice of tokens: the same stream, beginning further on."""
+    begin: Affine | None = (0, ())
+    if lower is not None:
+        begin = m.symbol(lower) if isinstance(lower, Val) else None
+    moved = frozenset(
+        Token(
+            t.stream,
+            t.file,
+            t.line,
+            add_affine(t.start, begin, 1) if t.start is not None and begin is not None else None,
+            t.read if begin == (0, ()) else m.line * 64 + m.file,
+        )
+        for t in taint.tokens
+    )
+    return taint.with_tokens(moved)
+
+
+def get_element(m: Machine, value: Val, node: ast.expr, env: Env, evaluate: Evaluate) -> Value:
+    """`tensor[...]`: a slice along its last axis, an element, or a lookup by index."""
+    if isinstance(node, ast.Tuple):
+        return get_axes(m, value, node, env, evaluate)
+    index = evaluate(m, node, env)
+    if isinstance(value.const, str) and isinstance(const(index), int):
+        try:
+            return Val(value.const[const(index)], value.taint)
+        except IndexError:
+            return unknown(value)
+    return take(m, value, index)
+
+
+def take(m: Machine, value: Val, index: Value) -> Value:
+    """`value[index]` by number, mask or index array; a table lookup when the index is made of tokens."""
+    chosen = taint_of(index)
+    taint = taint_of(value)
+    if taint.tokens and not chosen.tokens:
+        begin = m.symbol(index) if isinstance(index, Val) and index.const is NO else None
+        moved = shift(m, taint, index) if begin is not None else taint
+        result = Val(taint=moved.with_deps(chosen.deps))
+        return result
+    if chosen.tokens:
+        return tables.array_read(m, value, index)
+    result = Val(taint=combine(m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses), "index"))
+    result.own = value.own
+    return result
+
+
+def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evaluate) -> Value:
+    """`tensor[i, a:b]`: only a slice of the last axis moves where tokens begin."""
+    taint = taint_of(value)
+    last = len(node.elts) - 1
+    for position, part in enumerate(node.elts):
+        if isinstance(part, ast.Slice):
+            lower = evaluate(m, part.lower, env) if part.lower is not None else None
+            upper = evaluate(m, part.upper, env) if part.upper is not None else None
+            taint = taint.with_deps(taint_of(lower).deps | taint_of(upper).deps)
+            if position == last and taint.tokens and lower is not None:
+                taint = shift(m, taint, lower)
+        elif not (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):
+            index = evaluate(m, part, env)
+            chosen = taint_of(index)
+            if chosen.tokens and not taint.tokens:
+                read = tables.array_read(m, Val(taint=taint), index)
+                taint = taint_of(read)
+            else:
+                taint = taint.with_deps(chosen.deps)
+    result = Val(taint=taint)
+    result.own = value.own
+    return result
+
+
+def set_item(
+    m: Machine, container: Value, target: ast.Subscript, value: Value, env: Env, evaluate: Evaluate
+) -> None:
+    """`container[...] = value`: the container came from the value as well."""
+    if isinstance(container, Alt):
+        for option in container.options:
+            set_item(m, option, target, value, env, evaluate)
+        return
+    if isinstance(container, Map) and not isinstance(target.slice, ast.Slice):
+        tables.dictionary_write(m, container, evaluate(m, target.slice, env), value)
+        return
+    index = (
+        evaluate(m, target.slice, env)
+        if not isinstance(target.slice, ast.Tuple)
+        else tuple_index(m, target.slice, env, evaluate)
+    )
+    if isinstance(container, Seq):
+        set_element(container, index, value)
+    elif isinstance(container, Val):
+        whole = (
+            isinstance(target.slice, ast.Slice) and target.slice.lower is None and target.slice.upper is None
+        )
+        tables.array_write(m, container, index, value, overwrite=whole)
+    elif isinstance(container, Bound) and container.name == "environ" and isinstance(const(index), str):
+        if isinstance(const(value), str):
+            m.environment.setdefault(const(index), const(value))
+
+
+def tuple_index(m: Machine, node: ast.Tuple, env: Env, evaluate: Evaluate) -> Value:
+    """All parts of a multi-axis index as one value."""
+    taint = CLEAN
+    for part in node.elts:
+        if isinstance(part, ast.Slice):
+            continue
+        taint = taint | taint_of(evaluate(m, part, env))
+    return Val(taint=taint)
+
+
+def set_element(container: Seq, index: Value, value: Value) -> None:
+    """`list[i] = value`."""
+    at = const(index)
+    items = container.box.items
+    held = choose(value, taint_of(index).deps)
+    if (
+        items is not None
+        and isinstance(at, int)
+        and -len(items) <= at < len(items)
+        and container.box.any is None
+    ):
+        items[at] = held
+    elif items is not None and len(items) <= 16 and container.box.any is None:
+        for i, item in enumerate(items):
+            items[i] = join(item, held)
+    else:
+        container.box.any = held if container.box.any is None else join(container.box.any, held)
+
+
+def put_item(m: Machine, container: Map, key: Value, value: Value) -> None:
+    """`dict[key] = value` for a new entry."""
+    known = const(key)
+    if known is not NO and not taint_of(key).tokens:
+        try:
+            container.items[known] = value
+            return
+        except TypeError:
+            pass
+    held = choose(value, taint_of(key).deps)
+    container.any = held if container.any is None else join(container.any, held)
+    if taint_of(key) is not CLEAN or container.key is None:
+        container.key = key if container.key is None else join(container.key, key)
+
+
+__all__ = ["EMPTY", "container_item", "get_item", "put_item", "set_item", "take"]

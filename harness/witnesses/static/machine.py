@@ -1,0 +1,229 @@
+"""The abstract machine: follows the claimed path through a script and notes what happens, without running it.
+
+It holds the state that evaluation shares: scopes, the call stack, running loops, open branches, the events so far. The
+rules for expressions, statements, calls and library functions are in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from harness.witnesses.static.events import Branch, Event, Frame, Guard, LoopStep, Printed
+from harness.witnesses.static.values import (
+    CLEAN,
+    EMPTY,
+    Affine,
+    Cls,
+    Ext,
+    Fn,
+    Obj,
+    Seq,
+    Taint,
+    Val,
+    Value,
+    join,
+    taint_of,
+)
+
+STEPS = 400_000
+"""Expressions evaluated before the witness gives up and says so."""
+
+DEPTH = 60
+"""Calls inside calls before a result is taken as unknown."""
+
+
+class TooLong(Exception):
+    """The path could not be followed within the bound on steps."""
+
+
+class Env:
+    """A scope: its variables and the scope around it."""
+
+    __slots__ = ("assigned", "file", "outer", "parent", "root", "vars")
+
+    def __init__(self, parent: Env | None, file: int) -> None:
+        self.vars: dict[str, Value] = {}
+        self.parent = parent
+        self.root: Env = parent.root if parent is not None else self
+        self.file = file
+        self.outer: dict[str, Env] = {}
+        self.assigned: dict[str, tuple[int, ...]] = {}
+
+    def lookup(self, name: str) -> Value | None:
+        """The value of a name, from this scope outwards."""
+        env: Env | None = self
+        while env is not None:
+            found = env.vars.get(name)
+            if found is not None:
+                return found
+            env = env.parent
+        return None
+
+    def assign(self, name: str, value: Value) -> None:
+        """Bind a name here, or where `global`/`nonlocal` says."""
+        target = self.outer.get(name)
+        if target is not None:
+            target.vars[name] = value
+        else:
+            self.vars[name] = value
+
+
+class Source:
+    """One file of the program: what to call it in evidence, and its tree."""
+
+    def __init__(self, display: str, text: str, tree: ast.Module) -> None:
+        self.display = display
+        self.text = text
+        self.lines = text.split("\n")
+        self.tree = tree
+
+
+class Machine:
+    """State shared by all evaluation."""
+
+    def __init__(
+        self, environment: Mapping[str, str], argv: tuple[str, ...], files: Mapping[str, str]
+    ) -> None:
+        self.environment = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "8", **environment}
+        self.argv = argv
+        self.files = files
+        self.sources: list[Source] = []
+        self.modules: dict[str, Env] = {}
+        self.steps = 0
+        self.limit = STEPS
+        self.counter = 0
+        self.frames: list[Frame] = []
+        self.names: list[str] = []
+        self.loops: list[LoopStep] = []
+        self.guards: list[Guard] = []
+        self.events: list[Event] = []
+        self.branches: dict[tuple[int, int], Branch] = {}
+        self.objects: dict[int, Obj] = {}
+        self.pending: dict[int, frozenset[int]] = {}
+        self.disk: dict[str, Taint] = {}
+        self.hooks: list[tuple[Obj | None, Value]] = []
+        self.notes: list[str] = []
+        self.natives: list[tuple[str, int, int]] = []
+        self.reached: set[tuple[int, int]] = set()
+        self.calling: list[int] = []
+        self.returns: list[list[Value]] = []
+        self.yields: list[list[Value]] = []
+        self.file = 0
+        self.line = 0
+        self.memo: dict[Any, Any] = {}
+
+    def fresh(self) -> int:
+        """A new number, for loops, objects, symbols and branchings."""
+        self.counter += 1
+        return self.counter
+
+    def tick(self) -> None:
+        """Count a step of evaluation. Raises TooLong past the bound."""
+        self.steps += 1
+        if self.steps > self.limit:
+            raise TooLong
+
+    def where(self) -> dict[str, Any]:
+        """The fields every event shares."""
+        return {
+            "number": len(self.events),
+            "file": self.file,
+            "line": self.line,
+            "frames": tuple(self.frames),
+            "loops": tuple(self.loops),
+            "guards": tuple(self.guards),
+            "functions": tuple(self.names),
+        }
+
+    def emit(self, event: Event) -> int:
+        """Note an event; its number."""
+        self.events.append(event)
+        return event.number
+
+    def here(self) -> frozenset[tuple[int, int]]:
+        """The innermost loop iteration, for values that differ each time they are fetched."""
+        return frozenset(((self.loops[-1][0], self.loops[-1][1]),)) if self.loops else EMPTY
+
+    def loop_numbers(self) -> tuple[int, ...]:
+        """The loops that are running, outermost first."""
+        return tuple(step[0] for step in self.loops)
+
+    def symbol(self, value: Val) -> Affine:
+        """The value as an integer plus symbols, giving it a symbol of its own where it has none."""
+        if value.affine is None:
+            if isinstance(value.const, int):
+                value.affine = (int(value.const), ())
+            else:
+                value.affine = (0, ((self.fresh(), 1),))
+        return value.affine
+
+    def instance(self, cls: Cls | Ext) -> Obj:
+        """A new object."""
+        made = Obj(cls, self.fresh(), self.line, self.loop_numbers())
+        self.objects[made.number] = made
+        return made
+
+    def printed(self, value: Value, text: str) -> None:
+        """Note a printed line."""
+        taint = taint_of(value)
+        if text or taint.losses:
+            self.emit(
+                Printed(
+                    **self.where(), text=text, losses=taint.losses, updates=taint.updates, marks=taint.marks
+                )
+            )
+
+    def merge(self, values: list[Value]) -> Value:
+        """The join of several values; None where there are none."""
+        if not values:
+            return Val(None)
+        result = values[0]
+        for value in values[1:]:
+            result = join(result, value)
+        return result
+
+
+def unknown(*values: Value | None) -> Val:
+    """An unknown value that came from these."""
+    taint = CLEAN
+    for value in values:
+        taint = taint | taint_of(value)
+    return Val(taint=taint)
+
+
+def elements(value: Value) -> Value:
+    """What any element of a value may be."""
+    if isinstance(value, Seq):
+        options = [*(value.box.items or [])]
+        if value.box.any is not None:
+            options.append(value.box.any)
+        if not options:
+            return Val(taint=value.taint)
+        result = options[0]
+        for option in options[1:32]:
+            result = join(result, option)
+        return result
+    return unknown(value)
+
+
+def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
+    """The value as one that loop iterations chose."""
+    if not deps:
+        return value
+    if isinstance(value, Val):
+        if deps <= value.taint.deps:
+            return value
+        chosen = Val(value.const, value.taint.with_deps(deps), text=value.text)
+        chosen.low, chosen.high, chosen.own, chosen.param = value.low, value.high, value.own, value.param
+        chosen.affine = value.affine
+        return chosen
+    if isinstance(value, Seq):
+        if value.kind == "tuple" and value.box.items is not None:
+            return Seq([choose(item, deps) for item in value.box.items], "tuple", value.taint.with_deps(deps))
+        return value.view(deps)
+    return value
+
+
+__all__ = ["DEPTH", "Env", "Fn", "Machine", "Source", "TooLong", "choose", "elements", "unknown"]

@@ -1,0 +1,60 @@
+"""What an operation on two tainted values makes of them, where a loss meets a state that is not its own.
+
+A loss already knows the state that made it. When it is combined with something else that val tokens updated (a table, a
+second model), the result is a new loss whose state is both: that is what a mixture is.
+"""
+
+from __future__ import annotations
+
+from harness.witnesses.static.events import Loss
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.values import CLEAN, EMPTY, Taint
+
+
+def combine(m: Machine, a: Taint, b: Taint, how: str) -> Taint:
+    """The taint of an operation on two values."""
+    if b is CLEAN or a is b:
+        return a
+    if a is CLEAN:
+        return b
+    taint = a | b
+    if taint.losses and (taint.updates or mixes(taint)) and (a.losses or b.losses):
+        return absorb(m, taint, a, b, how)
+    return taint
+
+
+def mixes(taint: Taint) -> bool:
+    """Whether table lookups are in it."""
+    return any(mark[0] == "lookup" for mark in taint.marks)
+
+
+def absorb(m: Machine, taint: Taint, a: Taint, b: Taint, how: str) -> Taint:
+    """Make the new loss of a loss and what is mixed into it."""
+    if not loss_and_other(a, b):
+        return taint
+    key = ("mix", m.file, m.line, taint.losses, taint.updates, taint.marks, m.loop_numbers())
+    number = m.memo.get(key)
+    if number is None:
+        parents = [e for n in taint.losses if isinstance(e := m.events[n], Loss)]
+        number = m.emit(
+            Loss(
+                **m.where(),
+                kind="mixture" if how != "min" else "min",
+                targets=frozenset().union(*(p.targets for p in parents)),
+                context=frozenset().union(*(p.context for p in parents), taint.tokens),
+                region=frozenset().union(*(p.region for p in parents)),
+                states=taint.states.union(*(p.states for p in parents)),
+                updates=taint.updates.union(*(p.updates for p in parents)),
+                marks=taint.marks.union(*(p.marks for p in parents)),
+                parents=taint.losses,
+            )
+        )
+        m.memo[key] = number
+    return Taint(EMPTY, frozenset((number,)), EMPTY, EMPTY, EMPTY, taint.deps)
+
+
+def loss_and_other(a: Taint, b: Taint) -> bool:
+    """Whether one side is a loss and the other brings updates or lookups of its own."""
+    first = bool(b.losses) and bool(a.updates or mixes(a))
+    second = bool(a.losses) and bool(b.updates or mixes(b))
+    return first or second

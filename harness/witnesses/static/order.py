@@ -1,0 +1,108 @@
+"""Order of scoring and updating: whether a claimed loss was computed by a state that its own tokens had updated.
+
+Every value knows which loop iterations chose it. Two events concern different tokens when a loop that chose both was in
+different iterations; they concern the same tokens when no such loop tells them apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from harness.witnesses.static.events import Event, Loss, Update
+
+APART, SAME, UNSURE = "apart", "same", "unsure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Conflict:
+    """A claimed loss whose state was updated with its own tokens before."""
+
+    loss: Loss
+    update: Update
+    certain: bool
+    doubt: str | None
+    again: bool
+
+
+def compare_regions(update: Update, loss: Loss) -> str:
+    """Whether an update used tokens of a loss: "same", "apart", or "unsure"."""
+    trained = by_loop(update.region)
+    wanted = by_loop(loss.region)
+    verdict = SAME
+    for loop in trained.keys() & wanted.keys():
+        if not trained[loop] & wanted[loop]:
+            return APART
+        if trained[loop] != wanted[loop]:
+            verdict = UNSURE
+    running = {step[0] for step in update.loops} & {step[0] for step in loss.loops}
+    for loop in running:
+        if (loop in wanted) != (loop in trained):
+            verdict = UNSURE
+    return verdict
+
+
+def by_loop(region: frozenset[tuple[int, int]]) -> dict[int, set[int]]:
+    """The iterations of each loop in a region."""
+    found: dict[int, set[int]] = {}
+    for loop, iteration in region:
+        found.setdefault(loop, set()).add(iteration)
+    return found
+
+
+def exclusive(a: Event, b: Event) -> bool:
+    """Whether two events lie on different arms of the same branching."""
+    ways = {number: way for number, way, _ in a.guards}
+    return any(number in ways and ways[number] != way for number, way, _ in b.guards)
+
+
+def doubtful(*events: Event) -> bool:
+    """Whether an event hangs on something outside the script."""
+    return any(outside for event in events for _, _, outside in event.guards)
+
+
+def site(loss: Loss) -> tuple[int, ...]:
+    """Where a loss is computed, from the loop over its tokens inwards: the lines of calls and its own."""
+    lines = [*(line for _, line in loss.frames), loss.line]
+    chosen = {loop for loop, _ in loss.region}
+    depth = next((step[3] for step in loss.loops if step[0] in chosen), max(len(lines) - 2, 0))
+    return tuple(lines[depth:])
+
+
+def scored_before(losses: list[Loss], update: Update, loss: Loss) -> bool:
+    """Whether the same place had already computed losses of the same tokens before the update."""
+    where = site(loss)
+    for earlier in losses:
+        if earlier.number >= update.number:
+            break
+        if earlier.on_val and site(earlier) == where and same_tokens(earlier, loss):
+            return True
+    return False
+
+
+def same_tokens(a: Loss, b: Loss) -> bool:
+    """Whether two losses may be of the same tokens."""
+    x, y = by_loop(a.region), by_loop(b.region)
+    return all(x[loop] & y[loop] for loop in x.keys() & y.keys())
+
+
+def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update]) -> list[Conflict]:
+    """All claimed losses that an update with their own tokens came before."""
+    found: list[Conflict] = []
+    for loss in claimed:
+        for number in sorted(loss.updates):
+            update = updates.get(number)
+            if update is None or exclusive(update, loss):
+                continue
+            if not any(t.stream == "val" for t in update.tokens):
+                continue
+            relation = compare_regions(update, loss)
+            if relation == APART:
+                continue
+            doubt = None
+            if relation == UNSURE:
+                doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
+            elif doubtful(update, loss):
+                doubt = "a condition that hangs on something outside the script"
+            again = scored_before(losses, update, loss)
+            found.append(Conflict(loss, update, doubt is None, doubt, again))
+    return found

@@ -1,0 +1,69 @@
+"""The program: the script and the files it imports, parsed and followed from top to bottom as `python script` does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from harness.witnesses.static import statements
+from harness.witnesses.static.machine import Env, Machine, Source, TooLong
+from harness.witnesses.static.values import Ext, Obj, Val
+
+DEEP = 3000
+"""Python's own recursion limit while a script is followed (expressions nest)."""
+
+
+def follow(
+    runnable: str,
+    display: str,
+    environment: Mapping[str, str],
+    argv: tuple[str, ...],
+    files: Mapping[str, str],
+) -> tuple[Machine, list[str]]:
+    """Follow a script on its claimed path; the machine with all it saw, and sentences about what it could not follow.
+
+    Raises SyntaxError when the script does not parse.
+    """
+    m = Machine(environment, argv, files)
+    tree = ast.parse(runnable)
+    m.sources.append(Source(display, runnable, tree))
+    env = Env(None, 0)
+    env.vars["__name__"] = Val("__main__")
+    problems: list[str] = []
+    try:
+        statements.run_block(m, tree.body, env)
+    except TooLong:
+        problems.append(f"the path was not followed to its end: more than {m.limit} steps")
+    except RecursionError:
+        problems.append("the path was not followed to its end: calls nest too deeply")
+    return m, problems + m.notes
+
+
+def load_file(m: Machine, name: str) -> Obj | None:
+    """The module of a file that the submission brings, run once; None when it brings none of that name."""
+    if not name:
+        return None
+    path = name.replace(".", "/") + ".py"
+    text = m.files.get(path) or m.files.get(path.rpartition("/")[2])
+    if text is None:
+        return None
+    if path in m.modules:
+        env = m.modules[path]
+    else:
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError):
+            m.notes.append(f"{path} does not parse")
+            return None
+        number = len(m.sources)
+        m.sources.append(Source(path, text, tree))
+        env = Env(None, number)
+        env.vars["__name__"] = Val(name)
+        m.modules[path] = env
+        before = (m.file, m.line)
+        m.file = number
+        statements.run_block(m, tree.body, env)
+        m.file, m.line = before
+    module = m.instance(Ext("types.ModuleType"))
+    module.attrs = env.vars
+    return module

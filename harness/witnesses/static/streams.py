@@ -1,0 +1,87 @@
+"""Files: which stream of tokens a path names, what reading it brings, and what the script itself wrote there."""
+
+from __future__ import annotations
+
+import re
+
+from harness.witnesses.static.events import Read
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.values import CLEAN, EMPTY, Seq, Taint, Token, Val, Value, taint_of, text_of
+
+VAL = re.compile(r"(?<![a-z])(?:val|valid|validation)(?![a-z])")
+TRAIN = re.compile(r"(?<![a-z])(?:train|training)(?![a-z])")
+
+
+def stream_of(text: str) -> str | None:
+    """ "val", "train" or None: by the words in a path, the last part first."""
+    lowered = text.lower().replace("train_gpt", "")
+    for part in (lowered.rpartition("/")[2], lowered):
+        val, train = VAL.search(part), TRAIN.search(part)
+        if val and not train:
+            return "val"
+        if train and not val:
+            return "train"
+    return None
+
+
+def listing(m: Machine, text: str, taint: Taint) -> Seq:
+    """A sorted list of paths, as glob gives it."""
+    paths = Seq(None, "list", taint)
+    paths.box.any = Val(taint=taint.with_marks(("path", text)), text=text)
+    return paths
+
+
+def read_tokens(m: Machine, path: Value) -> Val:
+    """The contents of a binary file."""
+    text = text_of(path)
+    taint = taint_of(path)
+    stream = stream_of(text)
+    held = stored(m, text) if stream is None or "bin" not in text else CLEAN
+    if stream is None and not shard_like(text):
+        return Val(
+            taint=Taint(deps=taint.deps | m.here(), marks=frozenset((("outside", text[-60:]),))) | held
+        )
+    stream = stream or "?"
+    m.emit(Read(**m.where(), stream=stream, text=text[-120:]))
+    token = Token(stream, m.file, m.line, (0, ()), 0)
+    return Val(taint=Taint(frozenset((token,)), deps=taint.deps) | held)
+
+
+def shard_like(text: str) -> bool:
+    """Whether a path names token shards of a stream that is not told."""
+    return "fineweb" in text.lower() and ".bin" in text.lower()
+
+
+def read_file(m: Machine, file: Val) -> Val:
+    """`file.read()`."""
+    return read_tokens(m, file)
+
+
+def stored(m: Machine, text: str) -> Taint:
+    """What the script wrote to a file of that name, or to any file where the name is not known."""
+    key = text.rpartition("/")[2]
+    if key and key in m.disk:
+        return m.disk[key]
+    if key and not any(not name for name in m.disk):
+        return CLEAN if "." in key else everything(m)
+    return everything(m)
+
+
+def everything(m: Machine) -> Taint:
+    """All that was written to files."""
+    taint = CLEAN
+    for held in m.disk.values():
+        taint = taint | held
+    return taint
+
+
+def write_file(m: Machine, file: Value, value: Value) -> None:
+    """Remember what went to a file; a loss in a text line is a printed line."""
+    taint = taint_of(value)
+    text = text_of(value)
+    if taint.losses and text:
+        m.printed(value, text)
+        return
+    key = text_of(file).rpartition("/")[2]
+    kept = Taint(taint.tokens, EMPTY, taint.updates, EMPTY, EMPTY, taint.deps)
+    m.disk[key] = m.disk.get(key, CLEAN) | kept

@@ -1,0 +1,63 @@
+"""From what the machine saw to StaticFacts: runs the detectors, lists the places, says how far the path was followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.case import Claim, Script
+from harness.witnesses.static.detectors import order_facts
+from harness.witnesses.static.events import Event, Loss, Read, Update
+from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.view import View, view_of
+
+DETECTORS = (order_facts.detect,)
+
+
+def summarize(
+    m: Machine, script: Script, claim: Claim, files: Mapping[str, str], problems: list[str]
+) -> StaticFacts:
+    """All facts of a followed script."""
+    view = view_of(m, script, claim, files)
+    facts: list[Fact] = []
+    for detect in DETECTORS:
+        facts += detect(view)
+    ended = not any("not followed to its end" in p for p in problems)
+    return StaticFacts(
+        facts=tuple(facts),
+        switches=switches(view),
+        entries=sites(
+            view, "val is read", (e for e in m.events if isinstance(e, Read) and e.stream == "val")
+        ),
+        scores=sites(view, "the claimed loss", view.claimed),
+        updates=sites(view, "val tokens change a state", on_val(view.updates.values())),
+        claimed_line=view.lines.of(view.line) if view.line is not None else None,
+        followed=ended,
+        score_followed=bool(view.claimed),
+        problems=tuple(problems),
+    )
+
+
+def on_val(updates: Iterable[Update]) -> list[Update]:
+    """The updates that val tokens made."""
+    return [u for u in updates if any(t.stream == "val" for t in u.tokens)]
+
+
+def sites(view: View, what: str, events: Iterable[Event]) -> tuple[Site, ...]:
+    """The places of events, each once."""
+    found: dict[tuple[int, int], Site] = {}
+    for event in events:
+        found.setdefault((event.file, event.line), Site(what, view.lines.of(event)))
+    return tuple(found.values())
+
+
+def switches(view: View) -> tuple[Switch, ...]:
+    """Conditions that folded and keep code off, where a setting decides."""
+    return tuple(
+        Switch(b.names, b.test, b.taken, view.lines.at(b.file, b.line), b.first, b.last)
+        for b in view.m.branches.values()
+        if b.names and b.last >= b.first
+    )
+
+
+__all__ = ["Loss", "summarize"]

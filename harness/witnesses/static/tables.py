@@ -1,0 +1,189 @@
+"""Tables: arrays and dictionaries read or written at keys made of tokens.
+
+An array that val tokens fill is state like any other: writing it is an update, and reading it brings that update into
+the score. What is in the key decides whether the table knows the answer.
+"""
+
+from __future__ import annotations
+
+from harness.witnesses.static.events import Lookup, Update
+from harness.witnesses.static.machine import Machine, choose, unknown
+from harness.witnesses.static.values import (
+    EMPTY,
+    NO,
+    Map,
+    Obj,
+    Seq,
+    Taint,
+    Val,
+    Value,
+    const,
+    join,
+    taint_of,
+)
+
+
+def array_read(m: Machine, value: Value, index: Value) -> Value:
+    """`table[key]` where the key is made of tokens."""
+    chosen = taint_of(index)
+    taint = taint_of(value)
+    if taint.losses or (taint.states and not is_table(taint)):
+        return select_target(m, value, index)
+    marks = frozenset[tuple[str, object]]()
+    if is_table(taint) or taint.updates:
+        number = lookup(m, taint, chosen)
+        marks = frozenset((("lookup", number),))
+    tokens = taint.tokens | chosen.tokens
+    return Val(
+        taint=Taint(
+            tokens,
+            taint.losses,
+            taint.updates | chosen.updates,
+            taint.states,
+            (taint.marks | chosen.marks | marks) - table_marks(taint),
+            taint.deps | chosen.deps,
+        )
+    )
+
+
+def table_marks(taint: Taint) -> frozenset[tuple[str, object]]:
+    """The marks that say a value is a table."""
+    return frozenset(mark for mark in taint.marks if mark[0] == "table")
+
+
+def is_table(taint: Taint) -> bool:
+    """Whether the value is an array or dictionary that tokens fill."""
+    return any(mark[0] == "table" for mark in taint.marks)
+
+
+def lookup(m: Machine, table: Taint, key: Taint) -> int:
+    """Note a read of a table; its event number."""
+    number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
+    return m.emit(Lookup(**m.where(), table=number, key=key.tokens))
+
+
+def select_target(m: Machine, value: Value, index: Value) -> Value:
+    """`log_probs[arange, targets]`: the probability of the targets is taken, which is a loss."""
+    from harness.witnesses.static import losses
+
+    return losses.note(m, "gather", value, index)
+
+
+def array_write(m: Machine, container: Val, index: Value, value: Value, *, overwrite: bool = False) -> None:
+    """`array[index] = value` or `+=`: with tokens in the index, an update of a table."""
+    chosen = taint_of(index)
+    brought = taint_of(value)
+    if container.own is not None:
+        from harness.witnesses.static import updates
+
+        updates.in_place(m, container, brought | chosen, overwrite=overwrite)
+        return
+    if chosen.reads("val") and not chosen.losses:
+        write_table(m, container, chosen, brought)
+        return
+    container.const = NO
+    container.low = container.high = None
+    container.taint = (
+        brought.with_deps(chosen.deps) if overwrite else container.taint | brought.with_deps(chosen.deps)
+    )
+
+
+def write_table(m: Machine, container: Val, key: Taint, brought: Taint) -> None:
+    """Note that val tokens went into a table."""
+    container.const = NO
+    taint = container.taint
+    number = next((mark[1] for mark in taint.marks if mark[0] == "table"), None)
+    if number is None:
+        number = m.fresh()
+    update = m.emit(
+        Update(
+            **m.where(),
+            kind="table",
+            owners=frozenset((number,)),
+            tokens=key.tokens | brought.tokens,
+            region=key.deps | brought.deps,
+        )
+    )
+    container.taint = Taint(
+        taint.tokens,
+        taint.losses,
+        taint.updates | brought.updates | frozenset((update,)),
+        taint.states | brought.states,
+        taint.marks | frozenset((("table", number),)),
+        taint.deps,
+    )
+
+
+def dictionary_read(m: Machine, value: Map, index: Value) -> Value:
+    """`dict[key]`."""
+    known = const(index)
+    chosen = taint_of(index)
+    if known is not NO and not chosen.tokens:
+        try:
+            if known in value.items:
+                return value.items[known]
+        except TypeError:
+            pass
+    held = value.any
+    for item in list(value.items.values())[:24] if known is NO else ():
+        held = item if held is None else join(held, item)
+    if held is None:
+        held = Val(taint=value.taint)
+    held = choose(held, chosen.deps)
+    if is_table(value.taint) or chosen.tokens:
+        return mark_lookup(m, value, held, chosen)
+    return held
+
+
+def mark_lookup(m: Machine, table: Map, held: Value, key: Taint) -> Value:
+    """An entry of a dictionary that tokens index."""
+    taint = table.taint
+    if not is_table(taint):
+        return held
+    number = lookup(m, taint, key)
+    extra = Taint(key.tokens, EMPTY, taint.updates, EMPTY, frozenset((("lookup", number),)), key.deps)
+    if isinstance(held, Val):
+        result = Val(held.const, held.taint | extra)
+        result.low, result.high = held.low, held.high
+        return result
+    if isinstance(held, Map):
+        inner = Map(held.items, held.taint | taint_with_table(extra, taint))
+        inner.any, inner.key, inner.node = held.any, held.key, held.node
+        return inner
+    if isinstance(held, Seq):
+        view = held.view(EMPTY)
+        view.taint = held.taint | extra
+        return view
+    return held
+
+
+def taint_with_table(extra: Taint, table: Taint) -> Taint:
+    """The taint of a row of a table: still a table."""
+    return Taint(extra.tokens, EMPTY, extra.updates, EMPTY, extra.marks | table_marks(table), extra.deps)
+
+
+def dictionary_write(m: Machine, container: Map, key: Value, value: Value) -> None:
+    """`dict[key] = value`."""
+    from harness.witnesses.static import indexing
+
+    chosen = taint_of(key)
+    indexing.put_item(m, container, key, value)
+    if chosen.reads("val") and not chosen.losses:
+        number = next((mark[1] for mark in container.taint.marks if mark[0] == "table"), None) or m.fresh()
+        update = m.emit(
+            Update(
+                **m.where(),
+                kind="table",
+                owners=frozenset((number,)),
+                tokens=chosen.tokens | taint_of(value).tokens,
+                region=chosen.deps | taint_of(value).deps,
+            )
+        )
+        container.taint = container.taint | Taint(
+            updates=frozenset((update,)), marks=frozenset((("table", number),))
+        )
+
+
+def table_object(obj: Obj) -> Value:
+    """What is known of an object used as a table."""
+    return unknown(obj)

@@ -1,0 +1,172 @@
+"""Updates: every way a state changes: optimizer steps, in-place writes to parameters, loading a state, EMA."""
+
+from __future__ import annotations
+
+from harness.witnesses.static.events import Loss, Update
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.values import EMPTY, NO, Obj, Taint, Val
+
+
+def backward(m: Machine, taint: Taint) -> None:
+    """`loss.backward()`: gradients wait in every object the loss went through."""
+    for number in closure(m, taint.losses):
+        event = m.events[number]
+        if isinstance(event, Loss):
+            for state in event.states:
+                m.pending[state] = m.pending.get(state, EMPTY) | frozenset((number,))
+
+
+def closure(m: Machine, numbers: frozenset[int]) -> frozenset[int]:
+    """The losses and those they were made from."""
+    seen: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        number = todo.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        event = m.events[number]
+        if isinstance(event, Loss):
+            todo.extend(event.parents)
+    return frozenset(seen)
+
+
+def family(m: Machine, owner: Obj) -> set[int]:
+    """An object, the modules inside it and those around it, by number."""
+    numbers: set[int] = set()
+    todo: list[Obj] = [owner]
+    while todo and len(numbers) < 400:
+        obj = todo.pop()
+        if obj.number in numbers:
+            continue
+        numbers.add(obj.number)
+        for value in obj.attrs.values():
+            todo.extend(inner_objects(value))
+    parent = owner.parent
+    while parent is not None and parent.number not in numbers:
+        numbers.add(parent.number)
+        parent = parent.parent
+    return numbers
+
+
+def inner_objects(value: object, depth: int = 0) -> list[Obj]:
+    """The objects held in an attribute, through lists and dictionaries."""
+    from harness.witnesses.static.values import Alt, Map, Seq
+
+    if isinstance(value, Obj):
+        return [value]
+    if depth > 3:
+        return []
+    items: list[object] = []
+    if isinstance(value, Seq):
+        items = [*(value.box.items or []), value.box.any]
+    elif isinstance(value, Map):
+        items = [*value.items.values(), value.any]
+    elif isinstance(value, Alt):
+        items = [*value.options]
+    return [obj for item in items for obj in inner_objects(item, depth + 1)]
+
+
+def step(m: Machine, owners: list[Obj]) -> None:
+    """`optimizer.step()`: the owners' parameters change as their waiting gradients say."""
+    for owner in owners:
+        numbers = family(m, owner)
+        losses = frozenset[int]().union(*(m.pending.get(n, EMPTY) for n in numbers))
+        if losses:
+            change(m, owner, "step", losses, Taint(losses=losses))
+
+
+def zero_grad(m: Machine, owners: list[Obj]) -> None:
+    """`zero_grad()`: waiting gradients are dropped."""
+    for owner in owners:
+        for number in family(m, owner):
+            m.pending.pop(number, None)
+
+
+def change(m: Machine, owner: Obj, kind: str, losses: frozenset[int], brought: Taint) -> None:
+    """Note an update of an object, when val tokens take part in it."""
+    events = [e for n in losses if isinstance(e := m.events[n], Loss)]
+    tokens = frozenset(t for e in events for t in e.targets) | brought.tokens
+    streams = {t.stream for t in tokens}
+    inherited = brought.updates.union(*(e.updates for e in events)) if kind != "step" else EMPTY
+    if not streams:
+        owner.updates = owner.updates | inherited
+        return
+    region = frozenset[tuple[int, int]]().union(
+        *(e.region for e in events if e.on_val or "val" not in streams)
+    )
+    if brought.tokens:
+        region = region | brought.deps
+    number = m.emit(
+        Update(
+            **m.where(),
+            kind=kind,
+            owners=frozenset((owner.number,)),
+            losses=losses,
+            tokens=tokens,
+            region=region,
+        )
+    )
+    if "val" in streams or "?" in streams:
+        owner.updates = owner.updates | frozenset((number,)) | inherited
+    else:
+        owner.updates = owner.updates | inherited
+
+
+def in_place(m: Machine, value: Val, brought: Taint, *, overwrite: bool) -> None:
+    """A parameter is written in place: a reset where nothing of val comes in, else an update."""
+    owner = value.own
+    if owner is None:
+        value.const = NO
+        value.low = value.high = None
+        value.taint = brought if overwrite else value.taint | brought
+        return
+    if overwrite:
+        forget(owner)
+    from_val = frozenset(n for n in brought.losses if isinstance(e := m.events[n], Loss) and e.targets)
+    reads = frozenset(t for t in brought.tokens if t.stream in ("val", "train"))
+    if from_val or reads:
+        change(
+            m,
+            owner,
+            "in_place",
+            from_val,
+            Taint(reads, from_val, brought.updates, EMPTY, EMPTY, brought.deps),
+        )
+    elif brought.updates:
+        owner.updates = owner.updates | brought.updates
+
+
+def forget(owner: Obj) -> None:
+    """Its parameters are set anew: earlier updates are gone, also where they were noted on what holds it."""
+    owner.updates = EMPTY
+    parent = owner.parent
+    steps = 0
+    while parent is not None and steps < 12:
+        parent.updates = EMPTY
+        parent = parent.parent
+        steps += 1
+
+
+def load_state(m: Machine, owner: Obj, brought: Taint) -> None:
+    """`load_state_dict`: the state is what the given one is."""
+    forget_inside(owner)
+    owner.updates = brought.updates
+    tokens = frozenset(t for t in brought.tokens if t.stream in ("val", "?"))
+    losses = frozenset(n for n in brought.losses if isinstance(e := m.events[n], Loss) and e.on_val)
+    if tokens or losses:
+        change(m, owner, "load", losses, Taint(tokens, losses, brought.updates, EMPTY, EMPTY, brought.deps))
+
+
+def forget_inside(owner: Obj) -> None:
+    """Drop the updates of an object and of the modules in it."""
+    seen: set[int] = set()
+    todo = [owner]
+    while todo and len(seen) < 400:
+        obj = todo.pop()
+        if obj.number in seen:
+            continue
+        seen.add(obj.number)
+        obj.updates = EMPTY
+        for value in obj.attrs.values():
+            todo.extend(inner_objects(value))

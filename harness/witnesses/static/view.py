@@ -1,0 +1,39 @@
+"""What a detector looks at: the machine after the script was followed, its claimed losses, and the lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from harness.case import Claim, Script
+from harness.witnesses.static.claimed import claimed_line, claimed_losses
+from harness.witnesses.static.evidence import Lines
+from harness.witnesses.static.events import Loss, Printed, Update
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.order import Conflict, conflicts
+
+
+@dataclasses.dataclass
+class View:
+    """The followed script, ready for detectors."""
+
+    m: Machine
+    script: Script
+    claim: Claim
+    files: Mapping[str, str]
+    lines: Lines
+    line: Printed | None
+    claimed: list[Loss]
+    losses: list[Loss]
+    updates: dict[int, Update]
+    conflicts: list[Conflict]
+
+
+def view_of(m: Machine, script: Script, claim: Claim, files: Mapping[str, str]) -> View:
+    """Collect what detectors need."""
+    line = claimed_line(m, claim.label)
+    claimed = claimed_losses(m, line)
+    losses = [e for e in m.events if isinstance(e, Loss)]
+    updates = {e.number: e for e in m.events if isinstance(e, Update)}
+    found = conflicts(claimed, losses, updates)
+    return View(m, script, claim, files, Lines(m, script), line, claimed, losses, updates, found)
