@@ -40,12 +40,13 @@ def _digest(tensor: torch.Tensor) -> int:
 class _Piece:
     """The knowledge of one storage."""
 
-    __slots__ = ("clean", "known", "loose", "pending", "ref")
+    __slots__ = ("absorbed", "clean", "known", "loose", "pending", "ref")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.ref = StorageWeakRef(tensor.untyped_storage())
         self.known: np.ndarray | None = None
-        self.pending: list[np.ndarray] = []
+        self.pending: list[np.ndarray] = []  # of gradients that lie ready
+        self.absorbed: list[np.ndarray] = []  # of gradients that were written into the tensor
         self.clean: int | None = None
         self.loose = False  # a leaf that no module owns, such as an offset that is optimized for itself
 
@@ -69,6 +70,8 @@ class StateBook:
         self._marking = False
         self._fresh = False
         self._in_step = False
+        self._waiting: dict[int, _Piece] = {}
+        self._waiting_stack = 0
 
     # ---- what the model is given -----------------------------------------------------------------------------------
 
@@ -244,6 +247,7 @@ class StateBook:
             if (piece := self._pieces.get(_storage(p))) is not None and piece.pending
         ]
         self._learn(changed)
+        self._settle()
 
     def write(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """An in-place operation; only tensors that val losses have reached matter."""
@@ -287,29 +291,35 @@ class StateBook:
                     self._join(target, source.known)
 
     def _learn(self, pieces: list[_Piece]) -> None:
-        if not pieces:
+        """Gradients were written into these tensors. Writes one after the other are one update, entered by `_settle`."""
+        for piece in pieces:
+            if not self._waiting:
+                self._waiting_stack = self._ledger.stack()
+            piece.absorbed += piece.pending
+            piece.pending = []
+            self._waiting[id(piece)] = piece
+
+    def _settle(self) -> None:
+        """Enter what was written since the last score or gradient as one update."""
+        if not self._waiting:
             return
-        number = self._ledger.event(
-            "update", s=self._ledger.stack(), p=runs(_positions(pieces)), n=len(pieces)
-        )
+        pieces = list(self._waiting.values())
+        self._waiting = {}
+        number = self._ledger.event("update", s=self._waiting_stack, p=runs(_positions(pieces)), n=len(pieces))
         unions: dict[tuple[int, ...], np.ndarray] = {}
         for piece in pieces:
-            parts = piece.pending if piece.known is None else [piece.known, *piece.pending]
-            key = tuple(id(part) for part in parts)
+            key = (id(piece.known), *map(id, piece.absorbed))
             if key not in unions:
-                fresh = np.zeros(self._size, np.int32)
-                if piece.known is not None:
-                    fresh[:] = piece.known
-                for mask in piece.pending:
+                fresh = np.zeros(self._size, np.int32) if piece.known is None else piece.known.copy()
+                for mask in piece.absorbed:
                     fresh[mask > 0] = number
                 unions[key] = fresh
         for piece in pieces:
-            parts = piece.pending if piece.known is None else [piece.known, *piece.pending]
-            piece.known = unions[tuple(id(part) for part in parts)]
-        for piece in pieces:
-            piece.pending = []
+            key = (id(piece.known), *map(id, piece.absorbed))
+            piece.known, piece.absorbed = unions[key], []
 
     def _forget(self, piece: _Piece | None, target: torch.Tensor) -> None:
+        self._settle()
         if piece is None or (piece.known is None and not piece.pending):
             return
         if target.numel() * target.element_size() < target.untyped_storage().nbytes():
@@ -321,6 +331,7 @@ class StateBook:
     def _copied(self, piece: _Piece | None, target: torch.Tensor, source: Any) -> None:
         if not isinstance(source, torch.Tensor):
             return
+        self._settle()
         origin = self._pieces.get(_storage(source))
         if origin is not None and origin is not piece:
             if origin.known is not None:
@@ -345,6 +356,7 @@ class StateBook:
         result = func(*args, **kwargs)
         if self._pieces and isinstance(args[0], torch.Tensor):
             try:
+                self._settle()
                 source = self._pieces.get(_storage(args[0]))
                 if source is not None:
                     copy = self._piece(result)
@@ -357,6 +369,7 @@ class StateBook:
         """The state of a module is taken (to be saved or quantized): what it knows travels with the artifact."""
         if not self._pieces:
             return
+        self._settle()
         known = [k for p in module.parameters() if (k := self._known_of(p)) is not None]
         if known:
             # Parameters share their arrays, so a handful of distinct ones is joined.
@@ -373,6 +386,7 @@ class StateBook:
         pass used, 0 where none did, negative where only a loose tensor (one that no module owns) knows it; and the
         number of arrays of knowledge in use."""
         leaks = np.zeros(len(positions), np.int32)
+        self._settle()
         owned, loose = self._in_use()
         self._fresh = True
         inside = positions >= 0
@@ -466,7 +480,7 @@ class StateBook:
 
 
 def _positions(pieces: list[_Piece]) -> np.ndarray:
-    masks = {id(m): m for p in pieces for m in p.pending}
+    masks = {id(m): m for p in pieces for m in p.absorbed}
     return np.nonzero(np.maximum.reduce(list(masks.values())))[0]
 
 
