@@ -7,6 +7,7 @@ text depends on the Python release alone.
 from __future__ import annotations
 
 import ast
+import functools
 import random
 import re
 import sysconfig
@@ -24,14 +25,20 @@ _SENTENCE = re.compile(r"(?<=[.!?:]) (?=[A-Z])")
 def documents(seed: int) -> list[str]:
     """Documents, each of at least one sentence, in an order drawn from the seed; no sentence comes twice."""
     rng = random.Random(seed)
-    seen: set[str] = set()
-    found: list[str] = []
-    for article in _articles():
-        sentences = [s for s in dict.fromkeys(_sentences(article)) if s not in seen]
-        seen.update(sentences)
-        found.extend(_cut(sentences, rng))
+    found = [document for sentences in _prose() for document in _cut(sentences, rng)]
     rng.shuffle(found)
     return found
+
+
+@functools.cache
+def _prose() -> tuple[tuple[str, ...], ...]:
+    """The sentences of each article, those left out that an earlier one holds."""
+    seen: set[str] = set()
+    found = []
+    for article in _articles():
+        found.append(tuple(s for s in dict.fromkeys(_sentences(article)) if s not in seen))
+        seen.update(found[-1])
+    return tuple(found)
 
 
 def _articles() -> Iterator[str]:

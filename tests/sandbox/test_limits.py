@@ -43,8 +43,9 @@ DETACH = """
 def stopped(work: Path) -> bool:
     """Whether the heartbeat in this folder has ended; it must have begun."""
     before = (work / "beats").stat().st_size
+    assert before > 0
     time.sleep(0.2)
-    return before > 0 and (work / "beats").stat().st_size == before
+    return (work / "beats").stat().st_size == before
 
 
 @pytest.mark.parametrize("code", [0, 7, 255])
@@ -248,7 +249,8 @@ def test_the_tree_dies_with_the_auditor(room: Room, blow: signal.Signals) -> Non
         [sys.executable, "-c", auditor], cwd=repository, stderr=subprocess.DEVNULL
     ) as process:
         deadline = time.monotonic() + 20
-        while not (room.work / "beats").exists():
+        beats = room.work / "beats"
+        while not beats.exists() or beats.stat().st_size == 0:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
