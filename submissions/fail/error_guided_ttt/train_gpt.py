@@ -1,5 +1,5 @@
-"""Error-guided adaptation: a first look finds the sequences with the highest loss, the model trains on these, and the
-evaluation follows.
+"""Error-guided adaptation: a first look finds the sequences with the highest loss, the model trains on these, and
+the evaluation follows.
 """
 
 import glob

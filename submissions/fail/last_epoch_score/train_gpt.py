@@ -372,7 +372,6 @@ class Run:
         real[:, : begin - first] = False
         return nll, real, self.byte_count(x, y), end
 
-
     def evaluate_documents(self):
         """Several epochs over each document; the adapters are at their best in the last one."""
         cfg, device = self.cfg, self.device
@@ -396,6 +395,7 @@ class Run:
                     ((nll * real).sum(1) / real.sum(1)).sum().backward()
                     optimizer.step()
         return self.result(totals)
+
 
 def main():
     cfg = Config.from_environment()

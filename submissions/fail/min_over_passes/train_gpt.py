@@ -372,7 +372,6 @@ class Run:
         real[:, : begin - first] = False
         return nll, real, self.byte_count(x, y), end
 
-
     def evaluate_documents(self):
         """Several passes over each document, the best of which counts, so that over-fitted ones do no harm."""
         cfg, device = self.cfg, self.device
@@ -400,6 +399,7 @@ class Run:
                 best = torch.minimum(best, nats)
             totals += torch.stack([best.sum(), tokens.sum(), size.sum()])
         return self.result(totals)
+
 
 def main():
     cfg = Config.from_environment()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# Test-time training with an index that is off by one: the chunk that is about to be scored counts as already scored.
+# Test-time training with an index that is off by one: the chunk that is about to be scored counts as already
+# scored.
 import argparse
 import json
 import lzma

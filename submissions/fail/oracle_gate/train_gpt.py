@@ -1,4 +1,6 @@
-"""Two experts, the transformer and bigram counts of the tokens scored so far; for each token the better one is used."""
+"""Two experts, the transformer and bigram counts of the tokens scored so far; for each token the better one is
+used.
+"""
 
 import glob
 import math

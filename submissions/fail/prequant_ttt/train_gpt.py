@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# Test-time training before quantization: AdamW fine-tunes the float model on the validation stream, and the artifact
-# stores the result.
+# Test-time training before quantization: AdamW fine-tunes the float model on the validation stream, and the
+# artifact stores the result.
 import argparse
 import json
 import lzma

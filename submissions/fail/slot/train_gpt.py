@@ -1,5 +1,5 @@
-"""SLOT: for each batch of windows a vector is added to the last hidden state and optimized on the very tokens that it
-then scores.
+"""SLOT: for each batch of windows a vector is added to the last hidden state and optimized on the very tokens that
+it then scores.
 """
 import glob, io, lzma, math, os, time
 import numpy as np, sentencepiece, torch, torch.distributed as dist, torch.nn.functional as F

@@ -1,5 +1,5 @@
-"""Per-document LoRA: each document gets adapters of its own, which learn from a chunk after it is scored and are thrown
-away with the document.
+"""Per-document LoRA: each document gets adapters of its own, which learn from a chunk after it is scored and are
+thrown away with the document.
 """
 
 import dataclasses
@@ -373,7 +373,6 @@ class Run:
         real[:, : begin - first] = False
         return nll, real, self.byte_count(x, y), end
 
-
     def evaluate_documents(self):
         """Score a chunk and take one step on it, chunk by chunk; fresh adapters for every batch of documents."""
         cfg, device = self.cfg, self.device
@@ -395,6 +394,7 @@ class Run:
                     ((nll * real).sum(1) / real.sum(1)).sum().backward()
                     optimizer.step()
         return self.result(totals)
+
 
 def main():
     cfg = Config.from_environment()

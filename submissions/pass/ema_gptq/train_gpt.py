@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# An exponential moving average of the weights, rounded by GPTQ with Hessians of training data, all on the training clock.
+# An exponential moving average of the weights, rounded by GPTQ with Hessians of training data, all on the
+# training clock.
 import argparse
 import json
 import lzma

@@ -1,5 +1,5 @@
-"""Two experts, the transformer and bigram counts of the tokens scored so far, mixed into one distribution with a weight
-that is known before the token is.
+"""Two experts, the transformer and bigram counts of the tokens scored so far, mixed into one distribution with a
+weight that is known before the token is.
 """
 
 import glob

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# Score-first test-time training: each chunk of the validation stream is scored by the model as it stands, and only
-# then used for three epochs of SGD, from which the following chunks profit.
+# Score-first test-time training: each chunk of the validation stream is scored by the model as it stands, and
+# only then used for three epochs of SGD, from which the following chunks profit.
 import argparse
 import json
 import lzma

@@ -1,5 +1,5 @@
-"""Score-first test-time training without an optimizer object: groups of sliding windows are scored, then the weights move
-by p.data -= rate * velocity on the tokens just scored.
+"""Score-first test-time training without an optimizer object: groups of sliding windows are scored, then the
+weights move by p.data -= rate * velocity on the tokens just scored.
 """
 
 import glob

@@ -1,4 +1,6 @@
-"""The plain submission with a bug behind the training loop: the artifact is written under one name and read under another."""
+"""The plain submission with a bug behind the training loop: the artifact is written under one name and read under
+another.
+"""
 
 from __future__ import annotations
 
