@@ -76,7 +76,10 @@ def _text_features(source: str, path: str) -> Features:
 
 def _works(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.If):
-        return "__main__" in ast.unparse(statement.test) or any(_works(s) for s in statement.body)
+        names = (node.id for node in walk(statement.test) if isinstance(node, ast.Name))
+        return "__name__" in names or any(
+            isinstance(s, ast.Expr | ast.For | ast.With) for s in statement.body
+        )
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Call)
     return isinstance(statement, ast.For | ast.While | ast.With)

@@ -58,7 +58,7 @@ def unpack_with_files(
     """As :func:`unpack`, and the files that the wrapper would write beside the script, by path from its folder."""
     source, notes = decode_script(data)
     layers: list[_Layer] = []
-    while (layer := _peel(source, posixpath.basename(path), read or (lambda _: None))) is not None:
+    while (layer := _guarded_peel(source, posixpath.basename(path), read or (lambda _: None))) is not None:
         notes += layer.notes
         if not layer.stages:
             break
@@ -68,7 +68,12 @@ def unpack_with_files(
             notes.append(f"{STILL_PACKED}: it is packed {_MAX_STAGES} times over or more.")
             break
     for layer in reversed(layers):
-        source, more = _with_wrapper(source, layer)
+        try:
+            source, more = _with_wrapper(source, layer)
+        except RecursionError:
+            more = [
+                "What its wrapper does besides unpacking is nested too deeply to be kept; it is not shown."
+            ]
         notes += more
     stages = [stage for layer in layers for stage in layer.stages]
     files = {name: content for layer in layers for name, content in layer.files.items()}
@@ -84,6 +89,13 @@ def unpack_with_files(
         notes=(*notes, *problems),
     )
     return script, files
+
+
+def _guarded_peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
+    try:
+        return _peel(source, file_name, read)
+    except RecursionError:
+        return _Layer(source, (), (f"{STILL_PACKED}: its expressions are nested too deeply.",))
 
 
 def _peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
@@ -106,10 +118,13 @@ def _peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
 def _flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a module in order, without the customary `if __name__ == "__main__":` around them."""
     for statement in body:
-        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
-            yield from statement.body
-        else:
-            yield statement
+        match statement:
+            case ast.If(
+                test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant()])
+            ):
+                yield from statement.body
+            case _:
+                yield statement
 
 
 def _evaluate(statements: list[ast.stmt], wrapper: Evaluator) -> tuple[frozenset[int], list[int]]:

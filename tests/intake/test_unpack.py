@@ -16,6 +16,7 @@ import brotli
 import pytest
 import zstandard
 
+from harness.intake.scoring import features
 from harness.intake.unpack import STILL_PACKED, unpack, unpack_with_files
 
 NOISE = "".join(f"# {hashlib.sha256(bytes([i])).hexdigest()}\n" for i in range(20))  # payloads are long
@@ -427,3 +428,21 @@ def test_bundles_as_json_are_followed() -> None:
     script, files = unpack_with_files(source, "submission.py", {"code.lzma": lzma.compress(bundle)}.get)
     assert script.source == PROGRAM
     assert files == {"helper.py": b"X = 1\n"}
+
+
+@pytest.mark.parametrize("depth", [150, 900, 3000])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "if {deep}:\n    exec(x)\n",
+        "exec({deep})\n",
+        "def f():\n    return {deep}\nexec(f())\n",
+        "print({deep})\nexec('print(1)')\n",
+        "exec('print(1)')\nprint({deep})\n",
+        "exec('x = {deep}')\n",
+    ],
+)
+def test_deep_nesting_anywhere_ends_in_a_note_at_most(form: str, depth: int) -> None:
+    for deep in ("1" + "+1" * depth, "a" + ".b" * depth, "-" * depth + "1", "[" * depth + "]" * depth):
+        script = unpack(form.replace("{deep}", deep).encode(), "t.py")
+        features(script.runnable, "t.py")
