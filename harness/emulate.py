@@ -1,4 +1,4 @@
-"""The emulated run: one script, at small scale, in the miniature world, inside the sandbox; everything it left behind."""
+"""The emulated run: one script, at small scale, in the miniature world, inside the sandbox; all that it left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import sys
-
 from pathlib import Path
 
 from harness.case import Claim, Script, Submission
@@ -44,7 +43,7 @@ class WorldSummary:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One emulated run. `outcome` is one of scored, no_score, crashed, timeout, memory, output, missing_package,
+    """One emulated run. `outcome` is scored, no_score, crashed, timeout, memory, output, missing_package,
     missing_tool, refused; `reason` one sentence. `out` holds stdout.txt, stderr.txt, trace/, and work/ with the files.
 
     `overrides` lists (name, claimed or default value, value used); `missing` names programs looked for in vain; `notes`
@@ -59,6 +58,7 @@ class Run:
     world: WorldSummary
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    cpu_s: float = 0.0
 
     @property
     def stdout(self) -> str:
@@ -77,7 +77,7 @@ def emulate(
     wall_s: float = 300,
     world: World | None = None,
 ) -> Run:
-    """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in one.
+    """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
     A run that fails in a way our scale may have caused is repeated once at a milder scale. Raises ValueError when the
     submission has no script, SandboxUnavailable when there is no sandbox.
@@ -133,7 +133,9 @@ def _attempt(
     summary = WorldSummary(
         world.name, world.vocab_size, world.caseops, world.val_tokens, world.train_tokens, world.ngram
     )
-    return Run(outcome, reason, out, completed.wall_s, scale.overrides, summary, missing)
+    return Run(
+        outcome, reason, out, completed.wall_s, scale.overrides, summary, missing, cpu_s=completed.cpu_s
+    )
 
 
 @dataclasses.dataclass(frozen=True)

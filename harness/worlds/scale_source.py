@@ -176,15 +176,10 @@ def _of_comparison(node: ast.Compare) -> Iterator[Number]:
 
 def _literal(name: str, node: ast.expr | None) -> Iterator[Number]:
     value = fold(node)
-    if (
-        name
-        and node is not None
-        and value is not None
-        and not isinstance(node, ast.Call)
-        and _is_number(node)
-    ):
-        if node.lineno == node.end_lineno and node.end_col_offset is not None:
-            yield Number(name.lower(), value, place=Place(node.lineno, node.col_offset, node.end_col_offset))
+    if not name or node is None or value is None or isinstance(node, ast.Call) or not _is_number(node):
+        return
+    if node.lineno == node.end_lineno and node.end_col_offset is not None:
+        yield Number(name.lower(), value, place=Place(node.lineno, node.col_offset, node.end_col_offset))
 
 
 def _is_number(node: ast.expr) -> bool:

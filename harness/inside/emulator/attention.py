@@ -35,7 +35,7 @@ def attend(
     window: tuple[int, int] = (-1, -1),
     softcap: float = 0.0,
 ) -> torch.Tensor:
-    """Attention of q [B, Tq, H, D] over k, v [B, Tk, Hk, D]; causal and window are aligned to the last key, as flash's."""
+    """Attention of q [B, Tq, H, D] over k, v [B, Tk, Hk, D]; causal and window align to the last key, as in flash."""
     window = (-1, -1) if window is None or window[0] is None else window
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
     grouped = q.shape[1] != k.shape[1]
@@ -113,7 +113,7 @@ def flash_attn_varlen_func(
     softcap: float = 0.0,
     **ignored: Any,
 ) -> Any:
-    """Packed sequences: q [total, H, D]; the sequence i spans cu_seqlens[i]..cu_seqlens[i+1]. Beyond the last: zeros."""
+    """Packed sequences: q [total, H, D]; the sequence i spans cu_seqlens[i]..cu_seqlens[i+1]. Beyond: zeros."""
     parts = []
     ends_q, ends_k = cu_seqlens_q.tolist(), cu_seqlens_k.tolist()
     for i in range(len(ends_q) - 1):
@@ -135,9 +135,8 @@ def flash_attn_3_varlen_func(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *positions: Any, **options: Any
 ) -> Any:
     """flash_attn_varlen_func of flash_attn_interface: used sequence lengths may follow the maximal ones."""
-    names = (
-        "cu_seqlens_q cu_seqlens_k max_seqlen_q max_seqlen_k seqused_q seqused_k softmax_scale causal".split()
-    )
+    names = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k", "seqused_q", "seqused_k")
+    names += ("softmax_scale", "causal")
     options = dict(zip(names, positions, strict=False)) | options
     if options.pop("seqused_q", None) is not None or options.pop("seqused_k", None) is not None:
         raise NotImplementedError(
@@ -148,25 +147,28 @@ def flash_attn_3_varlen_func(
 
 def flash_attn_qkvpacked_func(qkv: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """qkv [B, T, 3, H, D]."""
-    return flash_attn_func(*qkv.unbind(2), *args, **kwargs)
+    q, k, v = qkv.unbind(2)
+    return flash_attn_func(q, k, v, *args, **kwargs)
 
 
 def flash_attn_kvpacked_func(q: torch.Tensor, kv: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """kv [B, T, 2, Hk, D]."""
-    return flash_attn_func(q, *kv.unbind(2), *args, **kwargs)
+    k, v = kv.unbind(2)
+    return flash_attn_func(q, k, v, *args, **kwargs)
 
 
 def flash_attn_varlen_kvpacked_func(q: torch.Tensor, kv: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """kv [total, 2, Hk, D]."""
-    return flash_attn_varlen_func(q, *kv.unbind(1), *args, **kwargs)
+    k, v = kv.unbind(1)
+    return flash_attn_varlen_func(q, k, v, *args, **kwargs)
 
 
 def flash_attn_varlen_qkvpacked_func(
     qkv: torch.Tensor, cu_seqlens: torch.Tensor, max_seqlen: int, *args: Any, **kwargs: Any
 ) -> Any:
     """qkv [total, 3, H, D]."""
-    ends = (cu_seqlens, cu_seqlens, max_seqlen, max_seqlen)
-    return flash_attn_varlen_func(*qkv.unbind(1), *ends, *args, **kwargs)
+    q, k, v = qkv.unbind(1)
+    return flash_attn_varlen_func(q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, *args, **kwargs)
 
 
 def _with_statistics(out: torch.Tensor, q: torch.Tensor, options: dict[str, Any]) -> Any:
@@ -242,6 +244,7 @@ def install() -> None:
     for name in MODULES:
         second = name in ("flash_attn", "flash_attn.flash_attn_interface")
         provide(name, common if second else common | third, version="2.8.3" if second else "3.0.0")
-    torch.nn.attention.sdpa_kernel = torch.backends.cuda.sdp_kernel = _any_kernel  # type: ignore
-    flex = torch.nn.attention.flex_attention
-    flex.flex_attention, flex.create_block_mask, flex.BlockMask = flex_attention, create_block_mask, BlockMask  # type: ignore
+    t: Any = torch
+    t.nn.attention.sdpa_kernel = t.backends.cuda.sdp_kernel = _any_kernel
+    flex = t.nn.attention.flex_attention
+    flex.flex_attention, flex.create_block_mask, flex.BlockMask = flex_attention, create_block_mask, BlockMask

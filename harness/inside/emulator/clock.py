@@ -3,8 +3,8 @@
 A call of torch costs CALL_SECONDS, a reading READ_SECONDS (so that no wait spins for ever), a sleep its length. The
 first `steps` optimizer steps that follow a backward pass cost `step_seconds` each: that share of the training budget
 that a step has in the claimed run, so that schedules which look at the clock pass through all their phases. Later
-steps (test-time training) cost LATE_STEP_SECONDS. Timeouts of child processes and thread waits stay real: the standard
-library took its own references to the real clock before this was installed.
+steps (test-time training) cost a hundredth of that. Timeouts of child processes and thread waits stay real: the
+standard library took its own references to the real clock before this was installed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ KEEP_REAL_TIME = (concurrent.futures, queue, subprocess, threading)
 EPOCH = 1_775_001_600.0  # 2026-04-01 00:00:00 UTC
 CALL_SECONDS = 1e-5
 READ_SECONDS = 1e-6
-LATE_STEP_SECONDS = 0.02
 REAL_SLEEP_SECONDS = 0.002
 
 
@@ -72,7 +71,7 @@ class VirtualClock:
             self.steps_left -= 1
             self.extra += self.step_seconds
         else:
-            self.extra += LATE_STEP_SECONDS
+            self.extra += self.step_seconds / 100
 
 
 def install(mode: EmulatorMode, config: dict[str, Any]) -> VirtualClock:
@@ -95,16 +94,17 @@ def _replace_time(clock: VirtualClock) -> None:
     def wall() -> float:
         return EPOCH + clock.now()
 
+    module: Any = time
     for name in ("perf_counter", "monotonic", "process_time", "thread_time"):
-        setattr(time, name, clock.now)
-        setattr(time, name + "_ns", lambda: int(clock.now() * 1e9))
-    time.time = wall
-    time.time_ns = lambda: int(wall() * 1e9)
-    time.sleep = sleep
-    time.localtime = lambda seconds=None: localtime(wall() if seconds is None else seconds)
-    time.gmtime = lambda seconds=None: gmtime(wall() if seconds is None else seconds)
-    time.ctime = lambda seconds=None: ctime(wall() if seconds is None else seconds)
-    time.strftime = lambda fmt, t=None: strftime(fmt, localtime(wall()) if t is None else t)
+        setattr(module, name, clock.now)
+        setattr(module, name + "_ns", lambda: int(clock.now() * 1e9))
+    module.time = wall
+    module.time_ns = lambda: int(wall() * 1e9)
+    module.sleep = sleep
+    module.localtime = lambda seconds=None: localtime(wall() if seconds is None else seconds)
+    module.gmtime = lambda seconds=None: gmtime(wall() if seconds is None else seconds)
+    module.ctime = lambda seconds=None: ctime(wall() if seconds is None else seconds)
+    module.strftime = lambda fmt, t=None: strftime(fmt, localtime(wall()) if t is None else t)
 
 
 def _replace_datetime(clock: VirtualClock) -> None:
@@ -126,17 +126,17 @@ def _replace_datetime(clock: VirtualClock) -> None:
         def today(cls) -> Date:
             return cls.fromtimestamp(EPOCH + clock.now())
 
-    datetime.datetime = Datetime  # type: ignore[misc]
-    datetime.date = Date  # type: ignore[misc]
+    module: Any = datetime
+    module.datetime, module.date = Datetime, Date
 
 
 def _charge_training_steps(clock: VirtualClock) -> None:
-    engine = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+    autograd: Any = torch.autograd
+    engine = autograd._engine_run_backward
 
     def run_backward(*args: Any, **kwargs: Any) -> Any:
         clock.backward_done()
         return engine(*args, **kwargs)
 
-    torch.autograd._engine_run_backward = run_backward  # type: ignore[attr-defined]
-    torch.autograd.graph._engine_run_backward = run_backward
+    autograd._engine_run_backward = autograd.graph._engine_run_backward = run_backward
     register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: clock.step_done())

@@ -101,12 +101,10 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """The names that must not be decorators."""
-        if module.__name__ == "torch._dynamo":
-            module.is_compiling = lambda: False  # type: ignore[attr-defined]
-            module.OptimizedModule = OptimizedModule  # type: ignore[attr-defined]
-            module.reset = lambda: None  # type: ignore[attr-defined]
-        if module.__name__ == "torch._dynamo.eval_frame":
-            module.OptimizedModule = OptimizedModule  # type: ignore[attr-defined]
+        if module.__name__ in ("torch._dynamo", "torch._dynamo.eval_frame"):
+            module.__dict__.update(
+                OptimizedModule=OptimizedModule, is_compiling=lambda: False, reset=lambda: None
+            )
 
 
 def install() -> None:
@@ -114,11 +112,11 @@ def install() -> None:
     sys.meta_path.insert(0, Finder())
     for package in PACKAGES:
         setattr(torch, package.split(".")[1], importlib.import_module(package))
-    torch.compile = compile_  # type: ignore[assignment]
-    nn.Module.compile = lambda self, *a, **k: None  # type: ignore[method-assign]
-    for name in ("script", "script_if_tracing", "ignore", "unused", "export", "interface"):
-        setattr(torch.jit, name, identity)
-    torch.jit.trace = identity  # type: ignore[assignment]
+    t: Any = torch
+    t.compile = compile_
+    t.nn.Module.compile = lambda self, *a, **k: None
+    for name in ("script", "script_if_tracing", "ignore", "unused", "export", "interface", "trace"):
+        setattr(t.jit, name, identity)
     for name in ("disable", "allow_in_graph", "assume_constant_result", "reset"):
-        setattr(torch.compiler, name, identity)
-    torch.compiler.cudagraph_mark_step_begin = lambda: None  # type: ignore[assignment]
+        setattr(t.compiler, name, identity)
+    t.compiler.cudagraph_mark_step_begin = lambda: None

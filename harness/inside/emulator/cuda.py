@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import types
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,7 +65,8 @@ class Stream:
 
     def record_event(self, event: Any = None) -> Any:
         """Record an event now."""
-        event = event or torch.cuda.Event(enable_timing=True)
+        cuda: Any = torch.cuda
+        event = event or cuda.Event(enable_timing=True)
         event.record()
         return event
 
@@ -171,19 +171,19 @@ _DOES_NOTHING = (
     "set_device init _lazy_init synchronize empty_cache ipc_collect reset_peak_memory_stats reset_max_memory_allocated "
     "reset_max_memory_cached reset_accumulated_memory_stats set_per_process_memory_fraction set_sync_debug_mode "
     "set_stream check_error"
-).split()
+)
 _IS_ZERO = (
     "current_device memory_allocated max_memory_allocated memory_reserved max_memory_reserved memory_cached "
     "max_memory_cached get_sync_debug_mode utilization memory_usage"
-).split()
-_IS_TRUE = "is_available is_initialized is_bf16_supported is_tf32_supported can_device_access_peer".split()
+)
+_IS_TRUE = "is_available is_initialized is_bf16_supported is_tf32_supported can_device_access_peer"
 
 
 def install(clock: VirtualClock) -> None:
     """Replace the names of torch.cuda, and the constructors that take a device without being torch functions."""
     cuda: Any = torch.cuda
     for names, stand_in in ((_DOES_NOTHING, _nothing), (_IS_ZERO, _zero), (_IS_TRUE, _true)):
-        for name in names:
+        for name in names.split():
             setattr(cuda, name, stand_in)
     cuda.device_count = lambda: 1
     cuda.is_current_stream_capturing = lambda: False
@@ -196,7 +196,8 @@ def install(clock: VirtualClock) -> None:
     cuda.memory_summary = lambda *a, **k: ""
     cuda.Stream = cuda.ExternalStream = Stream
     cuda.current_stream = cuda.default_stream = lambda *a, **k: Stream()
-    cuda.Event = torch.Event = _event_class(clock)  # type: ignore[misc]
+    t: Any = torch
+    cuda.Event = t.Event = _event_class(clock)
     cuda.device = cuda.device_of = cuda.stream = cuda.StreamContext = Device
     cuda.CUDAGraph = cuda.graph = cuda.make_graphed_callables = CUDAGraph
     torch.version.cuda = "12.8"
@@ -217,9 +218,11 @@ def _install_random_state(cuda: Any) -> None:
 
 
 def _install_constructors() -> None:
-    generator, load, set_default = torch.Generator, torch.load, torch.set_default_device
+    t: Any = torch
+    generator: Any = torch.Generator
+    load, set_default = torch.load, torch.set_default_device
 
-    class Generator(generator):  # type: ignore[misc, valid-type]
+    class Generator(generator):  # type: ignore[misc]  # its base is not known to be a class
         """torch.Generator on the CPU, whatever device it was asked for."""
 
         def __new__(cls, device: Any = None) -> Any:
@@ -231,9 +234,8 @@ def _install_constructors() -> None:
             kwargs["map_location"] = _mapped(kwargs["map_location"])
         return load(*args, **kwargs)
 
-    torch.Generator = Generator  # type: ignore[misc]
-    torch.load = load_on_cpu
-    torch.set_default_device = lambda device: set_default(on_cpu(device))  # type: ignore[assignment]
+    t.Generator, t.load = Generator, load_on_cpu
+    t.set_default_device = lambda device: set_default(on_cpu(device))
 
 
 def _mapped(location: Any) -> Any:
@@ -244,8 +246,8 @@ def _mapped(location: Any) -> Any:
 
 
 def _install_settings(cuda: Any) -> None:
-    scaler: Callable[..., Any] = GradScaler
-    torch.amp.GradScaler = torch.amp.grad_scaler.GradScaler = cuda.amp.GradScaler = scaler  # type: ignore
+    amp: Any = torch.amp
+    amp.GradScaler = amp.grad_scaler.GradScaler = cuda.amp.GradScaler = GradScaler
     for name in ("enable_cudnn_sdp", "enable_flash_sdp", "enable_mem_efficient_sdp", "enable_math_sdp"):
         setattr(torch.backends.cuda, name, _nothing)
     for name in ("range_push", "range_pop", "mark", "range_start", "range_end"):

@@ -237,6 +237,7 @@ def install() -> None:
     for holder in (dist, distributed_c10d):
         for name, function in _FUNCTIONS.items():
             setattr(holder, name, function)
-    dist.group.WORLD = distributed_c10d.GroupMember.WORLD = _State.world  # type: ignore
-    nn.parallel.DistributedDataParallel = DistributedDataParallel  # type: ignore
-    nn.parallel.distributed.DistributedDataParallel = DistributedDataParallel  # type: ignore
+    t: Any = torch
+    t.distributed.group.WORLD = t.distributed.GroupMember.WORLD = _State.world
+    t.nn.parallel.DistributedDataParallel = DistributedDataParallel
+    t.nn.parallel.distributed.DistributedDataParallel = DistributedDataParallel

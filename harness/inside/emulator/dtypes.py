@@ -20,7 +20,7 @@ class Autocast(_DecoratorContextManager):
         super().__init__()
         self.args, self.kwargs = args, kwargs
 
-    def __enter__(self) -> Autocast:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -64,15 +64,13 @@ def install() -> None:
     torch.storage._dtype_to_storage_type_map()
     torch.storage._storage_type_to_dtype_map()
     torch._weights_only_unpickler._get_allowed_globals()
-    torch.bfloat16 = torch.float32
-    torch.BFloat16Tensor = torch.FloatTensor
-    torch.Tensor.bfloat16 = torch.Tensor.float  # type: ignore[method-assign,assignment]
-    torch.nn.Module.bfloat16 = torch.nn.Module.float  # type: ignore[method-assign]
-    for holder in (torch, torch.amp, torch.amp.autocast_mode, torch.cuda.amp, torch.cpu.amp):
-        holder.autocast = Autocast  # type: ignore[attr-defined]
-    for holder in (torch.amp, torch.cuda.amp):
-        holder.custom_fwd = _no_custom_cast  # type: ignore[attr-defined]
-        holder.custom_bwd = _no_custom_cast  # type: ignore[attr-defined]
-    torch.inference_mode = InferenceMode  # type: ignore[misc,assignment]
+    t: Any = torch
+    t.bfloat16, t.BFloat16Tensor = torch.float32, torch.FloatTensor
+    t.Tensor.bfloat16, t.nn.Module.bfloat16 = t.Tensor.float, t.nn.Module.float
+    for holder in (t, t.amp, t.amp.autocast_mode, t.cuda.amp, t.cpu.amp):
+        holder.autocast = Autocast
+    for holder in (t.amp, t.cuda.amp):
+        holder.custom_fwd = holder.custom_bwd = _no_custom_cast
+    t.inference_mode = InferenceMode
     # On a CPU a precision below "highest" may choose reduced arithmetic by the machine's features.
-    torch.set_float32_matmul_precision = lambda precision: None  # type: ignore[assignment]
+    t.set_float32_matmul_precision = lambda precision: None

@@ -75,8 +75,8 @@ class EmulatorMode(TorchFunctionMode):
         return result
 
     def activate(self) -> None:
-        """Make the mode active here and in every thread started later, in backward passes, and inside custom operators."""
-        self.__enter__()
+        """Make it active here, in every thread started later, in backward passes and inside custom operators."""
+        super().__enter__()  # type: ignore[no-untyped-call]
         _activate_in_threads(self)
         _activate_in_backward(self)
         _activate_in_custom_operators(self)
@@ -99,7 +99,7 @@ class ThreadMode(EmulatorMode):
         self.hooks = main.hooks
         self.main = main
 
-    @property  # type: ignore[override]
+    @property
     def any_hook(self) -> AnyHook | None:
         """The main mode's, whenever it was set."""
         return self.main.any_hook
@@ -116,26 +116,27 @@ def is_active() -> bool:
 
 
 def _activate_in_threads(mode: EmulatorMode) -> None:
-    bootstrap = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
+    thread: Any = threading.Thread
+    bootstrap = thread._bootstrap_inner
 
     def bootstrap_with_mode(self: threading.Thread) -> None:
         with ThreadMode(mode):
             bootstrap(self)
 
-    threading.Thread._bootstrap_inner = bootstrap_with_mode  # type: ignore[attr-defined]
+    thread._bootstrap_inner = bootstrap_with_mode
 
 
 def _activate_in_backward(mode: EmulatorMode) -> None:
     # Tensor.backward is itself a torch function: torch suspends the mode while it runs, and with it for every hook and
     # every custom autograd function of the script. All backward passes go through this one engine call.
-    engine = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+    autograd: Any = torch.autograd
+    engine = autograd._engine_run_backward
 
     def run_backward(*args: Any, **kwargs: Any) -> Any:
         with mode.active():
             return engine(*args, **kwargs)
 
-    torch.autograd._engine_run_backward = run_backward  # type: ignore[attr-defined]
-    torch.autograd.graph._engine_run_backward = run_backward
+    autograd._engine_run_backward = autograd.graph._engine_run_backward = run_backward
 
 
 def _activate_in_custom_operators(mode: EmulatorMode) -> None:
@@ -153,7 +154,8 @@ def _activate_in_custom_operators(mode: EmulatorMode) -> None:
 
         return decorate if fn is None else decorate(fn)
 
-    torch.library.custom_op = custom_op  # type: ignore[assignment]
+    library: Any = torch.library
+    library.custom_op = custom_op
 
 
 def _to(mode: EmulatorMode, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -186,6 +188,7 @@ def _nothing(mode: EmulatorMode, func: Any, args: tuple[Any, ...], kwargs: dict[
     return None
 
 
+_is_cuda: Any = torch.Tensor.is_cuda  # a descriptor of the class
 _REPLACED: dict[Any, Callable[[EmulatorMode, Any, tuple[Any, ...], dict[str, Any]], Any]] = {
     torch.Tensor.to: _to,
     torch.Tensor.cpu: _cpu,
@@ -193,5 +196,5 @@ _REPLACED: dict[Any, Callable[[EmulatorMode, Any, tuple[Any, ...], dict[str, Any
     torch.Tensor.pin_memory: _same,
     torch.Tensor.is_pinned: _true,
     torch.Tensor.record_stream: _nothing,
-    torch.Tensor.is_cuda.__get__: _true,
+    _is_cuda.__get__: _true,
 }

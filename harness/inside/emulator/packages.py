@@ -35,13 +35,16 @@ def provide(name: str, attributes: dict[str, Any], version: str = "1.0.0") -> ty
     module = types.ModuleType(name)
     module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
     module.__path__ = []
-    module.__version__ = version  # type: ignore[attr-defined]
-    module.__dict__.update(attributes)
+    module.__dict__.update({"__version__": version} | attributes)
     sys.modules[name] = module
+    _provided.add(name)
     parent, _, child = name.rpartition(".")
     if parent in sys.modules:
         setattr(sys.modules[parent], child, module)
     return module
+
+
+_provided: set[str] = set()
 
 
 class Nothing:
@@ -114,10 +117,10 @@ def install() -> None:
 
 def _missing(name: str) -> bool:
     if name in sys.modules:
-        return isinstance(sys.modules[name].__dict__.get("__getattr__"), types.FunctionType) is False
+        return False
     parent = name.rpartition(".")[0]
     if parent and parent in sys.modules:
-        return sys.modules[parent].__spec__ is not None and sys.modules[parent].__spec__.loader is None
+        return parent in _provided
     return importlib.util.find_spec(name) is None
 
 

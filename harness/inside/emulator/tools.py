@@ -33,7 +33,9 @@ def install(config: dict[str, Any]) -> None:
 
 def _note_missing(missing_file: Path) -> None:
     missing: list[str] = []
-    which, popen = shutil.which, subprocess.Popen
+    shell: Any = shutil
+    processes: Any = subprocess
+    which, popen = shell.which, processes.Popen
 
     def note(program: str) -> None:
         name = os.path.basename(program)
@@ -47,7 +49,7 @@ def _note_missing(missing_file: Path) -> None:
             note(os.fspath(cmd))
         return found
 
-    class NotingPopen(popen):  # type: ignore[type-arg]
+    class NotingPopen(popen):  # type: ignore[misc, valid-type]  # its base is not known to be a class
         def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
             try:
                 super().__init__(args, *rest, **kwargs)
@@ -56,5 +58,4 @@ def _note_missing(missing_file: Path) -> None:
                     note(str(args if isinstance(args, str | os.PathLike) else args[0]))
                 raise
 
-    shutil.which = noting_which  # type: ignore[assignment]
-    subprocess.Popen = NotingPopen  # type: ignore[misc]
+    shell.which, processes.Popen = noting_which, NotingPopen

@@ -17,7 +17,7 @@ def install() -> None:
     import triton
     import triton.language as tl
 
-    tl.bfloat16 = tl.core.bfloat16 = tl.float32  # type: ignore[misc]
+    tl.bfloat16 = tl.core.bfloat16 = tl.float32
     triton.autotune = triton.runtime.autotuner.autotune = _first_config
     triton.set_allocator = lambda allocator: None
     device = types.SimpleNamespace(
@@ -28,8 +28,9 @@ def install() -> None:
         utils=types.SimpleNamespace(get_device_properties=lambda d: {"multiprocessor_count": 132}),
     )
     triton.runtime.driver.set_active(device)
-    torch.library.wrap_triton = lambda kernel: kernel
-    torch.library.triton_op = _plain_operator  # type: ignore[assignment]
+    library: Any = torch.library
+    library.wrap_triton = lambda kernel: kernel
+    library.triton_op = _plain_operator
 
 
 class _Tuned:
@@ -79,18 +80,12 @@ class _Operator:
         """Differentiate by the given functions."""
         body = self.body
 
-        class Function(torch.autograd.Function):
-            @staticmethod
-            def forward(*args: Any) -> Any:
-                return body(*args)
-
-            @staticmethod
-            def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-                if setup_context is not None:
-                    setup_context(ctx, inputs, output)
-
-        Function.backward = staticmethod(backward)  # type: ignore
-        self.function = Function
+        members = {
+            "forward": staticmethod(lambda *args: body(*args)),
+            "setup_context": staticmethod(setup_context or (lambda ctx, inputs, output: None)),
+            "backward": staticmethod(backward),
+        }
+        self.function = type("Function", (torch.autograd.Function,), members)
 
     def register_fake(self, function: Any) -> Any:
         """Shapes are known by running."""
