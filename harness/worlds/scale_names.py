@@ -218,7 +218,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      _sequences_at_once, "sequences scored at once"),
     (r".*(ttt|lora|adapt|global).*batch.*", 9, _ttt_batch, "sequences or documents adapted at once"),
     # chunks, documents, tables
-    (r".*(chunk|segment|seg|block)_?(tokens|toks|len)|.*chunk_?(size|sz)?", 24, _document_chunk, "span between updates"),
+    (r".*(chunk|segment|seg|block)_?(tokens|toks|len)|.*chunk_?(size|sz)?", 24, _document_chunk, "span of an update"),
     (r".*(prefix|max|num|ttt|val|eval|warm|train)_?docs?(uments)?|.*_doc_(limit|count)", 50, _documents,
      "share of the val documents"),
     (r".*min_doc_(len|tokens)|.*_min_len", 64, _sequence, "length of a document"),

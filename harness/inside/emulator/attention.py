@@ -135,8 +135,8 @@ def flash_attn_3_varlen_func(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *positions: Any, **options: Any
 ) -> Any:
     """flash_attn_varlen_func of flash_attn_interface: used sequence lengths may follow the maximal ones."""
-    names = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k", "seqused_q", "seqused_k")
-    names += ("softmax_scale", "causal")
+    lengths = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k", "seqused_q", "seqused_k")
+    names = (*lengths, "softmax_scale", "causal")
     options = dict(zip(names, positions, strict=False)) | options
     if options.pop("seqused_q", None) is not None or options.pop("seqused_k", None) is not None:
         raise NotImplementedError(
