@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 from harness.intake.syntax import Unparsable, parse, walk
 
-_VAL = re.compile(r"(?i)(?:^|[^a-z])(?:val|validation|bpb)(?:$|[^a-z])|fineweb")
+_VAL = re.compile(r"(?i)(?:^|[^a-z])(?:val|validation|bpb)(?:$|[^a-z])")
 _LOSS = re.compile(
     r"(?i)cross_?entropy|nll|log_?softmax|log_?sum_?exp|\blog2\b|bpb|bits_per_byte|logits|val_loss"
 )
 _FRAMEWORKS = {"torch", "mlx", "jax", "tinygrad", "tensorflow", "flax", "triton"}
+_MAIN = re.compile(r"(?i)train|eval|main|run|submission")
 _TESTS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 
 
@@ -86,18 +87,25 @@ def _works(statement: ast.stmt) -> bool:
 
 
 def scoring(known: Mapping[str, Features]) -> set[str]:
-    """Paths of those scripts that score, among all the scripts of one folder."""
-    chosen = set()
-    for path, own in known.items():
-        reached = [own, *(known[p] for p in _imported(path, own, known))]
-        if (
-            own.runs
-            and not own.test
-            and any(f.val for f in reached)
-            and any(f.loss and f.framework for f in reached)
-        ):
-            chosen.add(path)
-    return chosen
+    """Paths of those scripts that score, among all the scripts of one folder.
+
+    A script that leaves the work to modules of the folder counts if it speaks of validation itself or bears the name of
+    a main script. Where none scores, a train_gpt.py that runs at all is taken for the submission.
+    """
+    chosen = {path for path, own in known.items() if own.runs and not own.test and _scores(path, own, known)}
+    if chosen:
+        return chosen
+    return {path for path, own in known.items() if own.runs and posixpath.basename(path) == "train_gpt.py"}
+
+
+def _scores(path: str, own: Features, known: Mapping[str, Features]) -> bool:
+    reached = [own, *(known[p] for p in _imported(path, own, known))]
+    if not any(f.loss and f.framework for f in reached):
+        return False
+    name = posixpath.basename(path)
+    return (
+        own.val or name.startswith("train_gpt") or (bool(_MAIN.match(name)) and any(f.val for f in reached))
+    )
 
 
 def _imported(path: str, own: Features, known: Mapping[str, Features]) -> set[str]:

@@ -172,3 +172,20 @@ def test_names_that_clash_are_said(tmp_path: Path) -> None:
     sizes = write(fresh_folder(tmp_path, "root"), {"a": b"file", "a/b": b"below a file"}, skipped)
     assert sizes == {"a": 4}
     assert "clashes" in skipped.sentences()[0]
+
+
+def test_scripts_that_only_use_the_trainer_are_no_submissions(tmp_path: Path) -> None:
+    folder = lay(
+        tmp_path / "mine",
+        {
+            "train_gpt.py": train(1),
+            "save_model.py": "import train_gpt as t\nif __name__ == '__main__':\n    print(t.Model)\n",
+            "score_shards.py": "import torch\nprint(torch.nn.functional.cross_entropy('fineweb_train_000001.bin'))\n",
+        },
+    )
+    assert chosen(folder, tmp_path) == ["train_gpt.py"]
+
+
+def test_a_main_script_that_nothing_is_known_of_is_not_passed_over(tmp_path: Path) -> None:
+    folder = lay(tmp_path / "mine", {"train_gpt.py": "import sys\nfrom elsewhere import main\nmain()\n"})
+    assert chosen(folder, tmp_path) == ["train_gpt.py"]
