@@ -29,7 +29,6 @@ class Stream:
 
     def __init__(self, letters: Alphabet, n: int, taken: set[Window], *, own: bool) -> None:
         self.tokens: list[int] = []
-        self.exchanged = 0
         self._letters, self._n, self._taken, self._own = letters, n, taken, own
 
     def append(self, document: Sequence[int]) -> None:
@@ -74,7 +73,6 @@ class Stream:
         for step in range(len(choice)):
             self.tokens[-1] = choice[(start + step) % len(choice)]
             if self._all_new(followings):
-                self.exchanged += 1
                 return
         raise RuntimeError(f"no stand-in for token {old} makes its window of {self._n} new")
 
