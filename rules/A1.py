@@ -1,10 +1,11 @@
 """A1 artifact bytes: code as shipped plus the compressed model is at most 16,000,000 bytes.
 
 What it does
-    Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log states. The
-    cap is decimal and binds the non-record track too. It fails only where the recount and the log agree that the claimed
-    artifact is too large; a figure that submission.json alone states is no evidence, and neither is the size of an
-    emulated run.
+    Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log states.
+    The cap is decimal and binds the non-record track too. It fails only where the recount, the log's total and
+    submission.json (where it gives a total) agree that the claimed artifact is too large. A figure that submission.json
+    alone states is no evidence, and neither is the size of an emulated run. Where a readable script lies in the folder
+    but the log counts it packed, packing it (LZMA, base85) and counting again decides: merged records did so.
 
 Why it breaks the score
     The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
@@ -19,6 +20,7 @@ Legal alternative
 Rulings
     README of the challenge: code bytes plus compressed model bytes, 16,000,000, not MiB.
     2026-04-28 #1902: over-cap artifacts are excluded as a class. #1399: 16,084,685 to 16,092,287 bytes, over the cap.
+    2026-04-28 #1855: merged with a readable script of 158 KB whose packed size (33 KB) the log counts.
     2026-04 #1216: 16,408,223 bytes under an assumed cap of 16 MiB.
     https://github.com/openai/parameter-golf/pull/1902
 
@@ -34,6 +36,7 @@ from rules.evidence import capped
 from rules.registry import rule
 
 CAP = 16_000_000
+_MINIFIED = 2  # how much shorter than plain LZMA a minified and packed script gets at most
 
 
 @rule("A1", title="Artifact bytes", categories=("artifact_size",), needs=("claims",))
@@ -65,15 +68,25 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
     if recount <= CAP:
         over = f" (the log's own total, {logged:,}, counts other code)" if logged and logged > CAP else ""
         return _finding(case, Status.PASS, f"{counted}{over}.")
+    model = int(artifact.model.value)
+    smallest = model + artifact.shortest_copy
+    if smallest <= CAP:
+        return _finding(case, Status.PASS, f"With the folder's shortest training script {smallest:,} bytes.")
+    packed = model + artifact.packed_code
     if logged is not None and logged <= CAP:
+        if packed <= CAP or (logged - model) * _MINIFIED >= artifact.packed_code:
+            return _finding(case, Status.PASS, f"{counted}; packed, as the log counts the code, {logged:,}.")
         return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts less code.")
     if not case.claims or not case.claims.score_stated:
         return _finding(case, Status.REVIEW, f"{counted}; but that log does not state the claimed score.")
+    if artifact.stated is not None and artifact.stated.value <= CAP:
+        stated = int(artifact.stated.value)
+        return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
     return _finding(case, Status.FAIL, f"{counted}.")
 
 
 def _unlogged(case: Case, artifact: Artifact) -> Finding:
-    """No log states a size: submission.json's word is repeated, and stops a reviewer where it is over the cap itself."""
+    """No log states a size: submission.json's word is repeated; it stops a reviewer where it is over the cap."""
     if artifact.stated is None:
         return Finding(
             "A1", Status.NOT_COVERED, "Not covered: no log of the claimed run states the compressed model."

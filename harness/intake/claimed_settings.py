@@ -29,6 +29,9 @@ _FEATURE = re.compile(
     r"TTT|SLOT|NGRAM|N_GRAM|PPM|CACHE|ETLB|HEDGE|MIXER|KNN|CTW|TILT|BACKOFF|PREQUANT|ADAPT|TWO_?PASS|ORACLE"
     r"|DIRICHLET"
 )
+_SWITCH = re.compile(
+    rf"(?:USE_|ENABLE_|DO_|RUN_|LEGAL_)?({_FEATURE.pattern})(?:_EVAL|_CACHE|_MIX|_MIXER|_TILT)?(?:_ENABLED|_ENABLE|_ON)?"
+)
 _ASIDE = re.compile(
     r"(?i)\b(?:baseline|ablation|control|reproduces? (?:pr|#)|previous|original|smoke|debug|quick|sanity"
     r"|local|single[- ]gpu|1x ?h100"
@@ -338,13 +341,13 @@ def _unsaid(environment: Environment, settings: dict[str, Setting], title: str) 
     """Switches of a feature that the submission's title names, off by default and turned on nowhere."""
     result = []
     for name in sorted(environment.variables):
-        feature = _FEATURE.search(name)
-        if name in settings or feature is None or not _is_switch(name) or is_machine(name, ""):
+        match = _SWITCH.fullmatch(name)
+        if name in settings or match is None:
             continue
-        words = re.sub(r"(?i)(?:no|without|sans|non)[-_ ]?" + feature[0], "", title)
-        if feature[0] in words.upper() and truth(environment, name, None) is False:
+        words = re.sub(rf"(?i)(?:no|without|sans|non)[-_ ]?{match[1]}", "", title)
+        if match[1] in words.upper() and truth(environment, name, None) is False:
             result.append(
-                f"the title names {feature[0]}, but {name} is off by default and nothing says that it was on"
+                f"the title names {match[1]}, but {name} is off by default and nothing says that it was on"
             )
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import lzma
 
 from harness.case import Claim, Evidence, Submission
 from harness.witnesses.claims.log import Log, ScoreLine
@@ -11,6 +12,8 @@ from harness.witnesses.claims.papers import read_logs, read_submission_json, rea
 from harness.witnesses.claims.preparation import Preparation, preparations
 from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
 from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores
+
+_WRAPPER = 200
 
 __all__ = [
     "Artifact",
@@ -29,9 +32,13 @@ class Artifact:
     """The artifact of the claimed run in bytes: code as shipped, compressed model, and the totals that are stated.
 
     `recount` is the shipped script plus the compressed model of the claimed log; None where the log states no model.
+    `packed_code` is what the shipped script takes when it is packed as self-extracting scripts are (LZMA, base85);
+    `shortest_copy` is the size of the shortest training script of the folder: a readable copy may lie beside the artifact's.
     """
 
     shipped_code: int
+    packed_code: int
+    shortest_copy: int
     recount: int | None
     model: Stated | None
     logged_code: Stated | None
@@ -110,12 +117,30 @@ def _artifact(
                 break
     return Artifact(
         shipped_code=shipped,
+        packed_code=_packed(submission),
+        shortest_copy=min([shipped, *_training_scripts(submission)]),
         recount=shipped + int(model.value) if model else None,
         model=model,
         logged_code=claimed.code_bytes if claimed else None,
         logged_total=claimed.total_bytes if claimed else None,
         stated=stated,
     )
+
+
+def _packed(submission: Submission) -> int:
+    """Bytes of the script as a self-extracting one: LZMA, base85 (5 characters for 4 bytes), a short wrapper."""
+    if submission.script is None:
+        return 0
+    packed = len(lzma.compress(submission.script.source.encode(), preset=9)) * 5 // 4 + _WRAPPER
+    return min(packed, submission.script.shipped_bytes)
+
+
+def _training_scripts(submission: Submission) -> list[int]:
+    """Sizes of the folder's other scripts that are named as the training script is."""
+    names = {n: n.rsplit("/", 1)[-1] for n in submission.files}
+    return [
+        submission.files[n] for n, base in names.items() if base.startswith("train") and base.endswith(".py")
+    ]
 
 
 def _stated(main: list[Claimed], runs: tuple[RunFacts, ...]) -> bool:
