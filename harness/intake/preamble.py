@@ -12,6 +12,7 @@ import symtable
 from collections.abc import Collection, Sequence
 
 from harness.intake.functions import UNPACKED
+from harness.intake.runnable import make_runnable
 from harness.intake.syntax import Unparsable, parse
 
 _BESIDE = (
@@ -41,7 +42,7 @@ def with_preamble(program: str, statements: Sequence[ast.stmt]) -> tuple[str, in
     future = [s for s in statements if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
     text = "; ".join(_one_line(s) for s in [*future, *(s for s in statements if s not in future)])
     try:
-        body = parse(program).body
+        body = parse(make_runnable(program)[0]).body  # its lines and its head are those of the program
     except Unparsable:
         return f"{text}\n{program}", 1
     head = _last_of_head(body)

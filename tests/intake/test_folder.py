@@ -90,6 +90,10 @@ def test_a_script_that_hides_its_program_is_still_a_submission(tmp_path: Path) -
     found = load_target(folder, tmp_path / "workspace")
     assert found[0].script is not None
     assert found[0].script.notes[0].startswith("It looks self-extracting")
+    lay(folder, {"eval_ttt.py": train(2), "tool.py": "exec(open('gone.py').read())\n"})
+    found = load_target(folder, tmp_path / "workspace")
+    assert [s.script.path for s in found if s.script] == ["train_gpt.py", "eval_ttt.py"]
+    assert "tool.py runs a program that could not be unpacked; it is not audited." in found[0].notes
 
 
 def test_a_folder_without_a_script_says_so(tmp_path: Path) -> None:

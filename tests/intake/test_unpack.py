@@ -231,6 +231,7 @@ SETTINGS += "if WIDTH > 4:\n    os.environ['DEEP'] = '1'\n"
         ('"""Doc."""\nimport os\nprint(os.environ["WIDTH"], os.environ["DEEP"])\n', 1),
         ('"""Doc."""\nfrom __future__ import annotations  # why\nimport os\n' + SHOW, 2),
         ("# comment\n\nimport os\nprint(os.environ['WIDTH'], os.environ['DEEP'])\n", 1),
+        ('import os\nprint(f"{os.environ["WIDTH"]} {os.environ["DEEP"]}")\n', 1),
         ("\ndef f():\n    import os\n    print(os.environ['WIDTH'], os.environ['DEEP'])\nf()\n", 1),
     ],
 )  # fmt: skip
@@ -350,9 +351,12 @@ def test_a_wrapper_that_patches_the_library_is_not_believed(trick: str) -> None:
 def test_a_module_of_the_folder_that_shadows_a_codec_is_not_believed() -> None:
     source = f"import lzma, base64\nexec(lzma.decompress(base64.b85decode('{XZ}')))"
     assert unpack(source.encode(), "t.py").source == PROGRAM
-    script = unpack(source.encode(), "t.py", {"lzma.py": b"decompress = print"}.get)
-    assert script.stages == ()
-    assert script.notes[0].startswith(STILL_PACKED)
+    for shadow in ("lzma.py", "lzma/__init__.py"):
+        script = unpack(source.encode(), "t.py", {shadow: b"decompress = print"}.get)
+        assert script.stages == ()
+        assert script.notes[0].startswith(STILL_PACKED)
+    other = FORMS["compile"][0].replace("import zlib", "import lzma, zlib")  # it may patch zlib as well
+    assert unpack(other.encode(), "t.py", {"lzma.py": b""}.get).stages == ()
 
 
 def test_nothing_of_the_script_is_executed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -382,6 +386,7 @@ def test_an_ordinary_program_is_left_as_it_is() -> None:
         (b"# -*- coding: latin-1 -*-\nx = '\xe9'\n", "# -*- coding: latin-1 -*-\nx = 'é'\n"),
         ("x = 'é'\n".encode("utf-16"), "x = 'é'\n"),
         (b"x = '\xff'\n", "x = '\ufffd'\n"),
+        (b"\xef\xbb\xbfx = '\xff'\n", "x = '\ufffd'\n"),
         (b"# coding: no-such-thing\nx = 1\n", "# coding: no-such-thing\nx = 1\n"),
         (b"", ""),
     ],
