@@ -3,7 +3,9 @@
 A call of torch costs CALL_SECONDS, a reading READ_SECONDS (so that no wait spins for ever), a sleep its length. The
 first `steps` optimizer steps that follow a backward pass cost `step_seconds` each: that share of the training budget
 that a step has in the claimed run, so that schedules which look at the clock pass through all their phases. Later
-steps (test-time training) cost a hundredth of that. Timeouts of child processes and thread waits stay real: the
+steps (test-time training) cost a hundredth of that. Backward passes that no optimizer step follows (updates written by
+hand, in loops that run until a time) cost a sixty-fourth each, once there are more than gradient accumulation explains.
+Timeouts of child processes and thread waits stay real: the
 standard library took its own references to the real clock before this was installed.
 """
 
@@ -28,6 +30,7 @@ EPOCH = 1_775_001_600.0  # 2026-04-01 00:00:00 UTC
 CALL_SECONDS = 1e-5
 READ_SECONDS = 1e-6
 REAL_SLEEP_SECONDS = 0.002
+ACCUMULATED = 16  # so many backward passes in a row may belong to one optimizer step
 
 
 class VirtualClock:
@@ -41,6 +44,7 @@ class VirtualClock:
         self.main = threading.get_ident()
         self.local = threading.local()
         self.grads_pending = False
+        self.without_step = 0
 
     def now(self) -> float:
         """Seconds since the start; advances a little at each reading."""
@@ -61,12 +65,16 @@ class VirtualClock:
     def backward_done(self) -> None:
         """Note that gradients were computed: the next optimizer step ends a training step."""
         self.grads_pending = True
+        self.without_step += 1
+        if self.without_step > ACCUMULATED and threading.get_ident() == self.main:
+            self.extra += self.step_seconds / 64
 
     def step_done(self) -> None:
         """Charge one training step, once however many optimizers make it up."""
         if not self.grads_pending or threading.get_ident() != self.main:
             return
         self.grads_pending = False
+        self.without_step = 0
         if self.steps_left > 0:
             self.steps_left -= 1
             self.extra += self.step_seconds
