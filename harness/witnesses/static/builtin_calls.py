@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.witnesses.static.folding import compare_bounds
+from harness.witnesses.static import losses
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -238,14 +238,10 @@ def extreme(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     values = list(args)
     if len(args) == 1 and isinstance(args[0], Seq) and args[0].box.items is not None:
         values = list(args[0].box.items)
-    known = [const(v) for v in values]
     taint = CLEAN
     for value in values:
         taint = combine(m, taint, taint_of(value), "extreme")
-    if len(values) > 1 and len([v for v in values if taint_of(v).losses]) > 1:
-        taint = taint.with_marks(("chosen", m.line))
-    if known and all(isinstance(k, int | float) for k in known) and len(known) > 1:
-        return Val(NO, taint) if m.line < 0 else bounded(values, taint)
+    losses.choose(m, *(taint_of(v) for v in values))
     return bounded(values, taint)
 
 
@@ -538,6 +534,7 @@ def dict_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
         copied.any, copied.key = args[0].any, args[0].key
         return copied
     result = Map({k: v for k, v in kwargs.items() if k[0] != "\0"})
+    result.born = m.loop_numbers()
     if args:
         pair = elements(args[0])
         if isinstance(pair, Seq) and pair.box.items is not None and len(pair.box.items) == 2:
@@ -552,7 +549,7 @@ def defaultdict(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     from harness.witnesses.static.calling import call
 
     result = Map()
-    result.node = m.line
+    result.node, result.born = m.line, m.loop_numbers()
     if args and not isinstance(args[0], Val | Seq):
         result.any = call(m, args[0], [], {})
     else:
@@ -642,6 +639,15 @@ def vars_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Map()
 
 
+@models("dataclasses.field", "pydantic.Field")
+def field(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    if "default" in kwargs:
+        return kwargs["default"]
+    made = m.instance(Ext("dataclasses.Field"))
+    made.attrs.update(kwargs)
+    return made
+
+
 @models("builtins.type")
 def type_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return args[0].cls if args and isinstance(args[0], Obj) else Val()
@@ -714,6 +720,3 @@ def dumps(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if len(args) > 1:
         m.printed(result, result.text or "")
     return result
-
-
-__all__ = ["Alt", "compare_bounds", "join"]

@@ -109,8 +109,8 @@ def opaque(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value
     """A call that cannot be followed: its result and its outputs came from all it was given."""
     given = [*args, *kwargs.values()]
     made = next((v for v in given if taint_of(v).states and not isinstance(v, Obj)), None)
-    wanted = next((v for v in given if taint_of(v).tokens and not taint_of(v).states), None)
-    if made is not None and wanted is not None and looks_at_output(made):
+    wanted = next((v for v in given if is_target(taint_of(v))), None)
+    if made is not None and wanted is not None and looks_at_output(made) and may_score(callee):
         result = losses.note(m, "kernel", made, wanted)
     else:
         result = unknown(callee, *given)
@@ -124,6 +124,18 @@ def opaque(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value
                 if isinstance(item, Val) and item.own is None and item.const is NO and is_blank(item.taint):
                     item.taint = item.taint | result.taint
     return result
+
+
+def is_target(taint: Taint) -> bool:
+    """Whether a value is token ids rather than something computed from a model or a comparison."""
+    return not taint.states and any(t.read >= 0 for t in taint.tokens)
+
+
+def may_score(callee: Value) -> bool:
+    """Whether an unseen function may be a loss: a kernel of the script, or a library function that says so."""
+    if isinstance(callee, Ext):
+        return "loss" in callee.tail.lower() or "entropy" in callee.tail.lower()
+    return True
 
 
 def looks_at_output(value: Value) -> bool:
@@ -302,12 +314,8 @@ def instantiate(m: Machine, cls: Cls, args: list[Value], kwargs: dict[str, Value
         library.own(m, obj, [*args, *kwargs.values()])
     if isinstance(init, Fn):
         call_function(m, bind(init, obj), args, kwargs)
-    elif cls.fields:
-        for name, value in zip(cls.fields, args, strict=False):
-            set_attribute(m, obj, name, value)
-        for name in cls.fields[len(args) :]:
-            given = kwargs.get(name) or cls.attrs.get(name) or kwargs.get("\0rest") or kwargs.get("\0spread")
-            set_attribute(m, obj, name, given if given is not None else Val())
+    elif all_fields(cls):
+        fill_fields(m, obj, cls, args, kwargs)
         after = find_attribute(cls, "__post_init__")
         if isinstance(after, Fn):
             call_function(m, bind(after, obj), [], {})
@@ -316,6 +324,30 @@ def instantiate(m: Machine, cls: Cls, args: list[Value], kwargs: dict[str, Value
             if isinstance(base, Ext):
                 library.initialise(m, obj, base, args, kwargs)
     return obj
+
+
+def fill_fields(m: Machine, obj: Obj, cls: Cls, args: list[Value], kwargs: dict[str, Value]) -> None:
+    """The generated constructor of a dataclass or named tuple."""
+    names = all_fields(cls)
+    for name, value in zip(names, args, strict=False):
+        set_attribute(m, obj, name, value)
+    for name in names[len(args) :]:
+        default = find_attribute(cls, name)
+        if isinstance(default, Obj) and isinstance(default.cls, Ext) and default.cls.tail == "Field":
+            factory = default.attrs.get("default_factory")
+            default = call(m, factory, [], {}) if factory is not None and name not in kwargs else None
+        given = kwargs.get(name) or default or kwargs.get("\0rest") or kwargs.get("\0spread")
+        set_attribute(m, obj, name, given if given is not None else Val())
+
+
+def all_fields(cls: Cls, depth: int = 0) -> list[str]:
+    """The fields of a dataclass, those of its bases first."""
+    names: list[str] = []
+    if depth < 8:
+        for base in cls.bases:
+            if isinstance(base, Cls):
+                names += all_fields(base, depth + 1)
+    return [*names, *(f for f in cls.fields if f not in names)]
 
 
 def set_attribute(m: Machine, owner: Value, name: str, value: Value) -> None:

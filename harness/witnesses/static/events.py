@@ -81,6 +81,15 @@ class Lookup(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class Choice(Event):
+    """One of several losses was kept by comparing them: `first` and `second` are the losses on either side."""
+
+    first: frozenset[int] = EMPTY
+    second: frozenset[int] = EMPTY
+    kept: frozenset[int] = EMPTY
+
+
+@dataclasses.dataclass(frozen=True)
 class Printed(Event):
     """A line was printed. `text` has its literal parts."""
 

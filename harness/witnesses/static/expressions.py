@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, cast
 
-from harness.witnesses.static import calling, indexing, library
+from harness.witnesses.static import calling, indexing, library, statements
 from harness.witnesses.static.folding import (
     add_affine,
     bounds,
@@ -150,7 +150,7 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     taint = taint_of(left)
     other = taint_of(right)
     if other is not taint:
-        taint = combine(m, taint, other, kind.__name__)
+        taint = combine(m, taint, other, kind.__name__).latest()
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
         if folded is not NO:
@@ -245,6 +245,8 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         taint = combine(m, taint, taint_of(right), "Compare")
         answers.append(compare_values(type(op), left, right))
         left = right
+    if taint.tokens:
+        taint = taint.with_tokens(frozenset(t._replace(read=-1) for t in taint.tokens))
     if any(a is False for a in answers):
         return Val(False, taint)
     if all(a is True for a in answers):
@@ -288,6 +290,7 @@ def conditional(m: Machine, node: ast.IfExp, env: Env) -> Value:
     known = truth(test)
     if known is not None:
         return evaluate(m, node.body if known else node.orelse, env)
+    statements.compared(m, node.test, test, env)
     first = evaluate(m, node.body, env)
     second = evaluate(m, node.orelse, env)
     return calling.gated(m, join(first, second), test, first, second, node)
@@ -313,7 +316,7 @@ def sequence(m: Machine, node: ast.List | ast.Tuple | ast.Set, env: Env) -> Valu
 
 def dictionary(m: Machine, node: ast.Dict, env: Env) -> Value:
     result = Map()
-    result.node = node.lineno
+    result.node, result.born = node.lineno, m.loop_numbers()
     for key, value in zip(node.keys, node.values, strict=True):
         held = evaluate(m, value, env)
         if key is None:
@@ -410,7 +413,7 @@ def comprehension(
 def mapping_of(m: Machine, results: list[Value], exact: bool, line: int) -> Map:
     """The dictionary of a dict comprehension's (key, value) pairs."""
     result = Map()
-    result.node = line
+    result.node, result.born = line, m.loop_numbers()
     for pair in results:
         if isinstance(pair, Seq) and pair.box.items is not None:
             indexing.put_item(m, result, pair.box.items[0], pair.box.items[1])

@@ -179,6 +179,10 @@ def take(m: Machine, value: Val, index: Value) -> Value:
     """`value[index]` by number, mask or index array; a table lookup when the index is made of tokens."""
     chosen = taint_of(index)
     taint = taint_of(value)
+    if chosen.tokens and not any(t.read >= 0 for t in chosen.tokens):
+        result = Val(taint=combine(m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses), "index"))
+        result.own = value.own
+        return result
     if taint.tokens and not chosen.tokens:
         begin = m.symbol(index) if isinstance(index, Val) and index.const is NO else None
         moved = shift(m, taint, index) if begin is not None else taint
@@ -205,9 +209,11 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
         elif not (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):
             index = evaluate(m, part, env)
             chosen = taint_of(index)
-            if chosen.tokens and not taint.tokens:
-                read = tables.array_read(m, Val(taint=taint), index)
-                taint = taint_of(read)
+            real = any(t.read >= 0 for t in chosen.tokens)
+            if real and (not taint.tokens or taint.states or taint.losses):
+                inner = Val(taint=taint)
+                inner.own = value.own
+                taint = taint_of(tables.array_read(m, inner, index))
             else:
                 taint = taint.with_deps(chosen.deps)
     result = Val(taint=taint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.witnesses.static.events import Loss
+from harness.witnesses.static.events import Choice, Loss
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.values import EMPTY, Taint, Token, Val, Value, taint_of
 
@@ -35,9 +35,24 @@ def record(m: Machine, kind: str, made: Taint, wanted: Taint) -> Taint:
             parents=made.losses,
         )
     )
-    return Taint(EMPTY, frozenset((number,)), EMPTY, EMPTY, EMPTY, made.deps | wanted.deps)
+    return Taint(EMPTY, frozenset((number,)), EMPTY, EMPTY, EMPTY, wanted.deps)
 
 
 def streams(tokens: frozenset[Token]) -> frozenset[Token]:
     """The target tokens of a loss."""
     return tokens
+
+
+def choose(m: Machine, *sides: Taint) -> None:
+    """Note that losses were compared to keep one of them, when val losses are on two sides and are not the same."""
+    scored = [on_val(m, side) for side in sides]
+    scored = [side for side in scored if side]
+    if len(scored) >= 2 and any(side != scored[0] for side in scored[1:]):
+        kept = frozenset[int]().union(*scored)
+        second = frozenset[int]().union(*scored[1:])
+        m.emit(Choice(**m.where(), first=scored[0], second=second, kept=kept))
+
+
+def on_val(m: Machine, taint: Taint) -> frozenset[int]:
+    """The losses of val tokens in a taint."""
+    return frozenset(n for n in taint.losses if isinstance(e := m.events[n], Loss) and e.on_val)

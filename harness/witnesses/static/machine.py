@@ -14,6 +14,7 @@ from harness.witnesses.static.events import Branch, Event, Frame, Guard, LoopSte
 from harness.witnesses.static.values import (
     CLEAN,
     EMPTY,
+    NO,
     Affine,
     Cls,
     Ext,
@@ -193,9 +194,23 @@ def unknown(*values: Value | None) -> Val:
     return Val(taint=taint)
 
 
+def unify(value: Seq) -> None:
+    """A list of tensors seen through an unknown index is one tensor: what is written to any is read from all."""
+    items = value.box.items
+    if items is None or len(items) < 2 or not all(isinstance(i, Val) and i.storage for i in items):
+        return
+    first = items[0]
+    assert isinstance(first, Val)
+    for item in items[1:]:
+        first.taint = first.taint | taint_of(item)
+    first.const = NO
+    value.box.items = [first] * len(items)
+
+
 def elements(value: Value) -> Value:
     """What any element of a value may be."""
     if isinstance(value, Seq):
+        unify(value)
         options = [*(value.box.items or [])]
         if value.box.any is not None:
             options.append(value.box.any)
@@ -213,7 +228,7 @@ def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
     if not deps:
         return value
     if isinstance(value, Val):
-        if deps <= value.taint.deps:
+        if deps <= value.taint.deps or value.storage:
             return value
         chosen = Val(value.const, value.taint.with_deps(deps), text=value.text)
         chosen.low, chosen.high, chosen.own, chosen.param = value.low, value.high, value.own, value.param

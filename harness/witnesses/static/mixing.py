@@ -42,7 +42,7 @@ def absorb(m: Machine, taint: Taint, a: Taint, b: Taint, how: str) -> Taint:
                 kind="mixture" if how != "min" else "min",
                 targets=frozenset().union(*(p.targets for p in parents)),
                 context=frozenset().union(*(p.context for p in parents), taint.tokens),
-                region=frozenset().union(*(p.region for p in parents)),
+                region=frozenset().union(*(p.region for p in parents), running(m, a if a.losses else b)),
                 states=taint.states.union(*(p.states for p in parents)),
                 updates=taint.updates.union(*(p.updates for p in parents)),
                 marks=taint.marks.union(*(p.marks for p in parents)),
@@ -58,3 +58,9 @@ def loss_and_other(a: Taint, b: Taint) -> bool:
     first = bool(b.losses) and bool(a.updates or mixes(a))
     second = bool(a.losses) and bool(b.updates or mixes(b))
     return first or second
+
+
+def running(m: Machine, taint: Taint) -> frozenset[tuple[int, int]]:
+    """The iterations of running loops that chose a value: a slice of a loss is of fewer tokens than the whole."""
+    now = {(step[0], step[1]) for step in m.loops}
+    return taint.deps & now

@@ -29,13 +29,13 @@ def compare_regions(update: Update, loss: Loss) -> str:
     trained = by_loop(update.region)
     wanted = by_loop(loss.region)
     verdict = SAME
+    around_update, around_loss = {step[0] for step in update.loops}, {step[0] for step in loss.loops}
     for loop in trained.keys() & wanted.keys():
         if not trained[loop] & wanted[loop]:
             return APART
-        if trained[loop] != wanted[loop]:
+        if trained[loop] != wanted[loop] and loop in around_update | around_loss:
             verdict = UNSURE
-    running = {step[0] for step in update.loops} & {step[0] for step in loss.loops}
-    for loop in running:
+    for loop in around_update & around_loss:
         if (loop in wanted) != (loop in trained):
             verdict = UNSURE
     return verdict
@@ -68,15 +68,28 @@ def site(loss: Loss) -> tuple[int, ...]:
     return tuple(lines[depth:])
 
 
-def scored_before(losses: list[Loss], update: Update, loss: Loss) -> bool:
-    """Whether the same place had already computed losses of the same tokens before the update."""
-    where = site(loss)
+def scored_before(losses: list[Loss], sites: set[tuple[int, ...]], update: Update, loss: Loss) -> bool:
+    """Whether the same places had already computed losses of the same tokens before the update."""
     for earlier in losses:
         if earlier.number >= update.number:
             break
-        if earlier.on_val and site(earlier) == where and same_tokens(earlier, loss):
+        if earlier.on_val and site(earlier) in sites and same_tokens(earlier, loss):
             return True
     return False
+
+
+def sites_of(loss: Loss, losses: dict[int, Loss]) -> set[tuple[int, ...]]:
+    """Where a loss and the losses it was made from are computed."""
+    found: set[tuple[int, ...]] = set()
+    seen: set[int] = set()
+    todo = [loss]
+    while todo:
+        event = todo.pop()
+        if event.number not in seen:
+            seen.add(event.number)
+            found.add(site(event))
+            todo.extend(losses[n] for n in event.parents if n in losses)
+    return found
 
 
 def same_tokens(a: Loss, b: Loss) -> bool:
@@ -88,7 +101,9 @@ def same_tokens(a: Loss, b: Loss) -> bool:
 def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update]) -> list[Conflict]:
     """All claimed losses that an update with their own tokens came before."""
     found: list[Conflict] = []
+    by_number = {loss.number: loss for loss in losses}
     for loss in claimed:
+        sites = sites_of(loss, by_number)
         for number in sorted(loss.updates):
             update = updates.get(number)
             if update is None or exclusive(update, loss):
@@ -103,6 +118,6 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
             elif doubtful(update, loss):
                 doubt = "a condition that hangs on something outside the script"
-            again = scored_before(losses, update, loss)
+            again = scored_before(losses, sites, update, loss)
             found.append(Conflict(loss, update, doubt is None, doubt, again))
     return found

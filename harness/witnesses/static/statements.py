@@ -7,6 +7,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from harness.witnesses.static import losses
 from harness.witnesses.static.events import Branch, Loss, Update
 from harness.witnesses.static.machine import Env, Machine, unknown
 from harness.witnesses.static.values import (
@@ -117,7 +118,7 @@ def carry(m: Machine, target: ast.expr, result: Val, env: Env) -> None:
     before = env.assigned.get(target.id, ()) if isinstance(target, ast.Name) else ()
     inner = [step for step in m.loops if step[0] not in before]
     if inner:
-        result.taint = result.taint.with_deps(frozenset(((inner[-1][0], inner[-1][1]),)))
+        result.taint = result.taint.with_deps(frozenset(((inner[-1][0], inner[-1][1]),))).latest()
         if m.loops[-1][1] > 0:
             result.const = NO
 
@@ -126,8 +127,12 @@ def branch(m: Machine, node: ast.If, env: Env) -> int:
     test = evaluate(m, node.test, env)
     known = truth(test)
     if known is not None:
+        status = run_block(m, node.body if known else node.orelse, env)
+        if status == RAISE:
+            # The claimed run did reach its score, so what folded to an error was not what happened.
+            return run_block(m, node.orelse if known else node.body, env)
         note_branch(m, node, test, known)
-        return run_block(m, node.body if known else node.orelse, env)
+        return status
     note_both(m, node)
     return both_ways(m, node, test, env)
 
@@ -163,6 +168,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     """Run both arms of a condition that is not known and join what they leave."""
     number = m.fresh()
     outside = depends(test)
+    compared(m, node.test, test, env)
     before = dict(env.vars)
     m.guards.append((number, True, outside))
     narrow(m, node.test, env, True)
@@ -185,6 +191,14 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     else:
         env.vars = join_scopes(after_first, after_second)
     return first | second
+
+
+def compared(m: Machine, node: ast.expr, test: Value, env: Env) -> None:
+    """Note a condition that compares two losses."""
+    if len(taint_of(test).losses) >= 2 and isinstance(node, ast.Compare) and len(node.ops) == 1:
+        left = evaluate(m, node.left, env)
+        right = evaluate(m, node.comparators[0], env)
+        losses.choose(m, taint_of(left), taint_of(right))
 
 
 def narrow(m: Machine, test: ast.expr, env: Env, holds: bool) -> None:

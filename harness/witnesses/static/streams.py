@@ -83,5 +83,6 @@ def write_file(m: Machine, file: Value, value: Value) -> None:
         m.printed(value, text)
         return
     key = text_of(file).rpartition("/")[2]
-    kept = Taint(taint.tokens, EMPTY, taint.updates, EMPTY, EMPTY, taint.deps)
+    deps = taint.deps if taint.tokens else EMPTY
+    kept = Taint(taint.tokens, EMPTY, taint.updates, EMPTY, EMPTY, deps)
     m.disk[key] = m.disk.get(key, CLEAN) | kept

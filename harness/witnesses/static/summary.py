@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.case import Claim, Script
-from harness.witnesses.static.detectors import order_facts
+from harness.witnesses.static.detectors import choice_facts, order_facts, table_facts
 from harness.witnesses.static.events import Event, Loss, Read, Update
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.view import View, view_of
 
-DETECTORS = (order_facts.detect,)
+DETECTORS = (order_facts.detect, table_facts.detect, choice_facts.detect)
 
 
 def summarize(

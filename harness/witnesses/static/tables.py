@@ -27,10 +27,10 @@ def array_read(m: Machine, value: Value, index: Value) -> Value:
     """`table[key]` where the key is made of tokens."""
     chosen = taint_of(index)
     taint = taint_of(value)
-    if taint.losses or (taint.states and not is_table(taint)):
+    if taint.losses or (taint.states and taint.tokens and not is_table(taint)):
         return select_target(m, value, index)
     marks = frozenset[tuple[str, object]]()
-    if is_table(taint) or taint.updates:
+    if is_table(taint) and is_key(chosen):
         number = lookup(m, taint, chosen)
         marks = frozenset((("lookup", number),))
     tokens = taint.tokens | chosen.tokens
@@ -78,7 +78,7 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
 
         updates.in_place(m, container, brought | chosen, overwrite=overwrite)
         return
-    if chosen.reads("val") and not chosen.losses:
+    if is_key(chosen) and lasting(m, container.born):
         write_table(m, container, chosen, brought)
         return
     container.const = NO
@@ -86,6 +86,18 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
     container.taint = (
         brought.with_deps(chosen.deps) if overwrite else container.taint | brought.with_deps(chosen.deps)
     )
+
+
+def is_key(taint: Taint) -> bool:
+    """Whether an index is made of val token ids (not of comparisons with them, and of no model output)."""
+    if taint.losses or taint.states:
+        return False
+    return any(t.stream == "val" and t.read >= 0 for t in taint.tokens)
+
+
+def lasting(m: Machine, born: tuple[int, ...]) -> bool:
+    """Whether a container outlives the iteration that fills it: else it is a temporary, not a table."""
+    return not born or born != m.loop_numbers()
 
 
 def write_table(m: Machine, container: Val, key: Taint, brought: Taint) -> None:
@@ -168,7 +180,7 @@ def dictionary_write(m: Machine, container: Map, key: Value, value: Value) -> No
 
     chosen = taint_of(key)
     indexing.put_item(m, container, key, value)
-    if chosen.reads("val") and not chosen.losses:
+    if is_key(chosen) and lasting(m, container.born):
         number = next((mark[1] for mark in container.taint.marks if mark[0] == "table"), None) or m.fresh()
         update = m.emit(
             Update(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.witnesses.static import losses, methods, streams, tables, updates
-from harness.witnesses.static.library import models, owned
+from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, elements, unknown
 from harness.witnesses.static.mixing import combine
 from harness.witnesses.static.values import (
@@ -81,6 +81,8 @@ def where(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     taint = CLEAN
     for value in args:
         taint = combine(m, taint, taint_of(value), "where")
+    if len(args) == 3 and taint_of(args[0]).losses:
+        losses.choose(m, taint_of(args[1]), taint_of(args[2]))
     return Val(taint=taint)
 
 
@@ -124,6 +126,7 @@ def parameter(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 )
 def blank(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     value = Val()
+    value.born, value.storage = m.loop_numbers(), True
     if truth_of(kwargs.get("requires_grad")):
         value.param = "leaf"
     return value
@@ -363,6 +366,3 @@ def to_parameters(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 def module_state(value: Value) -> Taint:
     """The state of a module given as a value."""
     return state_of(value) if isinstance(value, Obj) and is_module(value) else CLEAN
-
-
-__all__ = ["owned"]

@@ -18,7 +18,10 @@ Affine = tuple[int, tuple[tuple[int, int], ...]]
 
 
 class Token(NamedTuple):
-    """Tokens read from a stream: which one, from which line, and where the slice begins in it (None: unknown)."""
+    """Tokens read from a stream: which one, from which line, and where the slice begins in it (None: unknown).
+
+    `read` tells slices apart; it is -1 where only a comparison with tokens is left, not the tokens themselves.
+    """
 
     stream: str
     file: int
@@ -81,6 +84,17 @@ class Taint:
         """The same taint with other tokens in place of its own."""
         return Taint(tokens, self.losses, self.updates, self.states, self.marks, self.deps)
 
+    def latest(self) -> Taint:
+        """The same taint as an index: of several iterations of a loop only the last chose it."""
+        if len(self.deps) < 2 or self.tokens:
+            return self
+        last: dict[int, int] = {}
+        for loop, iteration in self.deps:
+            last[loop] = max(iteration, last.get(loop, 0))
+        if len(last) == len(self.deps):
+            return self
+        return Taint(self.tokens, self.losses, self.updates, self.states, self.marks, frozenset(last.items()))
+
     def reads(self, stream: str) -> bool:
         """Whether tokens of that stream are in it."""
         return any(t.stream == stream for t in self.tokens)
@@ -93,10 +107,11 @@ class Val:
     """A number, string, tensor or anything unknown. `own` is the object whose parameter this is (or None).
 
     `low`/`high` bound an integer that is not constant; `text` holds what is known of a string that is not constant;
-    `affine` is set for integers and index arrays built from other integers.
+    `affine` is set for integers and index arrays built from other integers. `storage` marks a tensor made to be written
+    into, which keeps its identity; `born` are the loops that ran when it was made.
     """
 
-    __slots__ = ("affine", "const", "high", "low", "own", "param", "taint", "text")
+    __slots__ = ("affine", "born", "const", "high", "low", "own", "param", "storage", "taint", "text")
 
     def __init__(self, const: Any = NO, taint: Taint = CLEAN, *, text: str | None = None) -> None:
         self.const = const
@@ -107,6 +122,8 @@ class Val:
         self.own: Obj | None = None
         self.param: str | None = None
         self.affine: Affine | None = None
+        self.storage = False
+        self.born: tuple[int, ...] = ()
 
 
 class Seq:
@@ -139,7 +156,7 @@ class Box:
 class Map:
     """A dictionary: entries with constant keys, and what any other entry may be."""
 
-    __slots__ = ("any", "items", "key", "node", "taint")
+    __slots__ = ("any", "born", "items", "key", "node", "taint")
 
     def __init__(self, items: dict[Any, Value] | None = None, taint: Taint = CLEAN) -> None:
         self.items: dict[Any, Value] = items if items is not None else {}
@@ -147,6 +164,7 @@ class Map:
         self.key: Value | None = None
         self.taint = taint
         self.node = 0
+        self.born: tuple[int, ...] = ()
 
 
 class Obj:

@@ -23,16 +23,20 @@ def kind_of(view: View, conflict: Conflict) -> str:
 
 
 def detect(view: View) -> list[Fact]:
-    """One fact for each kind and place of update."""
-    found: dict[tuple[str, int, int], Fact] = {}
+    """One fact for each place of update: the surest, and the one that names a second pass where there is one."""
+    best: dict[tuple[int, int], tuple[Conflict, str]] = {}
     for conflict in view.conflicts:
+        key = (conflict.update.file, conflict.update.line)
         kind = kind_of(view, conflict)
-        key = (kind, conflict.update.file, conflict.update.line)
-        fact = describe(view, conflict, kind)
-        before = found.get(key)
-        if before is None or (before.certainty != CERTAIN and fact.certainty == CERTAIN):
-            found[key] = fact
-    return list(found.values())
+        before = best.get(key)
+        if before is None or rank(conflict, kind) > rank(*before):
+            best[key] = (conflict, kind)
+    return [describe(view, conflict, kind) for conflict, kind in best.values()]
+
+
+def rank(conflict: Conflict, kind: str) -> tuple[bool, bool]:
+    """How much a conflict says."""
+    return conflict.certain, kind != "train_on_val_before_score"
 
 
 def describe(view: View, conflict: Conflict, kind: str) -> Fact:
