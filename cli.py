@@ -198,5 +198,30 @@ def bench_runs(
         write_atomically(table_file, text)
 
 
+@bench_group.command("injections")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option("--prs", required=True, help="Pull requests that are legal, as numbers with commas.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
+    """Put a violation into legal submissions and see whether PASS becomes FAIL."""
+    from harness.bench import injections
+
+    rows = []
+    options = Options(default_sandbox(), default_cache())
+    for number in (int(n) for n in prs.split(",") if n.strip()):
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            try:
+                rows += injections.inject(load_pull_request(repo, number, Path(scratch)), options)
+            except IntakeError as error:
+                raise BadInput(str(error)) from error
+        click.echo(injections.table(rows[-2:]))
+    if table_file is not None:
+        write_atomically(table_file, injections.table(rows))
+
+
 if __name__ == "__main__":
     main()

@@ -43,6 +43,8 @@ def books_balance(case: Case) -> Finding:
     if trace is None:
         return from_static(case, "B1", ("byte_count",))
     books = trace.balance
+    if trace.blinded:
+        return from_static(case, "B1", ("byte_count",))
     if books.line is None:
         return Finding(
             "B1", Status.NOT_COVERED, "The run printed no line with a validation score.", grade=Grade.TRACE

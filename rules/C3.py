@@ -52,7 +52,7 @@ FEWEST = 16
 def score_before_update(case: Case) -> Finding:
     """Trace first: what was seen happening; static evidence where no run covers the claimed number."""
     trace = case.trace
-    if trace is None or not trace.balance.nats or trace.coverage is None:
+    if trace is None or not trace.covers or trace.coverage is None:
         return from_static(case, "C3", ("train_on_val_before_score", "multi_pass_rescore", "slot"))
     if trace.leak is not None:
         return _leaked(case, trace.leak)
@@ -79,6 +79,12 @@ def _leaked(case: Case, leak: Leak) -> Finding:
     if leak.through_artifact and not leak.rescored:
         summary += " The trained state was saved into the artifact."
     few = leak.positions < FEWEST
+    if leak.suspect:
+        summary += " The weights that scored were loaded from a value whose origin the run does not show."
+    if leak.suspect and case.static is not None and case.static.certain("train_on_val_before_score"):
+        summary += " The code shows it: " + case.static.certain("train_on_val_before_score")[0].summary
+    elif leak.suspect:
+        few = True
     if leak.loose:
         summary += " What was trained is a tensor of its own beside the model, optimized on the tokens it then scores (SLOT)."
     category = (
@@ -89,7 +95,7 @@ def _leaked(case: Case, leak: Leak) -> Finding:
         Finding(
             "C3",
             Status.REVIEW if few else Status.FAIL,
-            summary + (f" Fewer than {FEWEST} positions are not judged." if few else ""),
+            summary + (f" Fewer than {FEWEST} positions are not judged." if leak.positions < FEWEST else ""),
             category=category,
             grade=Grade.TRACE,
             evidence=frames(case, leak.update, leak.backward, leak.score),

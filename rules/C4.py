@@ -37,7 +37,7 @@ from rules.registry import rule
 def single_pass(case: Case) -> Finding:
     """Trace first: a choice or an update between two scores of a position; static evidence where no run covers it."""
     trace = case.trace
-    if trace is None or not trace.balance.nats or trace.coverage is None:
+    if trace is None or not trace.covers or trace.coverage is None:
         return from_static(case, "C4", ("multi_pass_rescore",))
     if trace.choice is not None:
         return _fail(
@@ -47,7 +47,7 @@ def single_pass(case: Case) -> Finding:
             frames(case, trace.choice.frames),
         )
     leak = trace.leak
-    if leak is not None and leak.rescored and not leak.loose and leak.positions >= FEWEST:
+    if leak is not None and leak.rescored and not (leak.loose or leak.suspect) and leak.positions >= FEWEST:
         return _fail(
             case,
             f"{leak.positions:,} val positions were scored, trained on and scored again by the same evaluation; the "

@@ -36,7 +36,7 @@ from rules.registry import rule
 def whole_validation_set(case: Case) -> Finding:
     """Count the positions behind the claimed number against the val stream."""
     trace = case.trace
-    if trace is None or not trace.balance.nats or trace.coverage is None:
+    if trace is None or not trace.covers or trace.coverage is None:
         return from_static(case, "D1", ("partial_val",))
     seen = trace.coverage
     tail_allowed = max(seen.longest_row, seen.largest_batch)

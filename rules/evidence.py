@@ -105,4 +105,6 @@ def _why_no_trace(case: Case) -> str:
         return case.run.reason
     if case.trace is None:
         return "no run was watched."
+    if case.trace.blinded:
+        return "the script switched the instruments off, or did more than they can record."
     return "the printed score is not the sum of the losses that were watched."

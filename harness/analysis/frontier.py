@@ -137,14 +137,10 @@ def _claimed_print(trace: Trace) -> TraceEvent | None:
 
 
 def _leaked_until(losses: LossTable | None, positions: int) -> Ints:
-    """Per position, the event that scored it although an update had used it before; -1 where that never was.
-
-    Only asked where the trace found a leak: an update that was undone before the score is none.
-    """
+    """Per position, the event that scored it by a state that knew it; -1 where that never was."""
     until = np.full(positions, -1, dtype=np.int64)
     if losses is not None:
-        early = (losses.first_trained >= 0) & (losses.first_trained < losses.order)
-        np.maximum.at(until, losses.position[early], losses.order[early])
+        np.maximum.at(until, losses.position[losses.leaked], losses.order[losses.leaked])
     return until
 
 

@@ -25,7 +25,8 @@ def of(*events: TraceEvent, losses: LossTable | None = None, leaks: int = 0) -> 
 
 def table(position: list[int], order: list[int], first_trained: list[int]) -> LossTable:
     n = np.zeros(len(position), dtype=np.int64)
-    return LossTable(np.array(position), n * 1.0, np.array(order), n, n, np.array(first_trained))
+    trained, when = np.array(first_trained), np.array(order)
+    return LossTable(np.array(position), n * 1.0, when, n, n, trained, (trained >= 0) & (trained < when))
 
 
 def layers(plot: Frontier | None) -> set[tuple[str, int, int, int]]:

@@ -43,6 +43,7 @@ def install(mode: Any, config: dict[str, Any]) -> None:
     mode.hooks.update(book.hooks())
     book.watch_modules()
     _watch_kernels(mode, entries)
+    _watch_blinding(ledger)
     output.install(ledger)
     reads.install(ledger)
     ledger.event("begin", n=len(stream.tokens), gram=stream.n)
@@ -70,6 +71,24 @@ def _watch_kernels(mode: Any, entries: Entries) -> None:
         return enter if fn is None else enter(fn)
 
     torch.library.custom_op = custom_op  # type: ignore[assignment]
+
+
+def _watch_blinding(ledger: Ledger) -> None:
+    """A script that switches the hooks of torch functions off is not watched there: the outside must know."""
+
+    def noted(name: str, original: Any) -> Any:
+        def blind(*args: Any, **kwargs: Any) -> Any:
+            if ledger.called_by_script():
+                ledger.event("blind", by=name, s=ledger.stack())
+            return original(*args, **kwargs)
+
+        return blind
+
+    for name in ("DisableTorchFunction", "DisableTorchFunctionSubclass", "_pop_torch_function_stack"):
+        setattr(torch._C, name, noted(name, getattr(torch._C, name)))
+    for name in ("_pop_mode", "_len_torch_function_stack"):
+        if hasattr(torch.overrides, name):
+            setattr(torch.overrides, name, noted(name, getattr(torch.overrides, name)))
 
 
 def finish() -> None:

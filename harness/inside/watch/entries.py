@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch._C import DisableTorchFunction  # the real ones: a script that calls them is noted
 
 from .ledger import Ledger
 from .state import StateBook
@@ -69,7 +70,7 @@ class Entries:
         """Run the script's call as it is; then the watcher's work, whose failure never reaches the script."""
         result = func(*args, **kwargs)
         try:
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 return work(result)
         except Exception as error:
             self._failed(f"{getattr(func, '__name__', func)}: {type(error).__name__}: {error}")
@@ -166,7 +167,7 @@ class Entries:
         ):
             return result
         try:
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 for target in args:
                     if not isinstance(target, torch.Tensor) or target.dtype.is_floating_point:
                         continue
@@ -207,11 +208,11 @@ class Entries:
         self, result: torch.Tensor, per_token: torch.Tensor, positions: np.ndarray, source: Any, classes: int
     ) -> torch.Tensor:
         losses = per_token.detach().double().reshape(-1).numpy()
-        leaks, model = self._book.known(positions)
-        first = self._ledger.scores(positions, losses, leaks)
+        leaks, kinds = self._book.known(positions)
+        first = self._ledger.scores(positions, losses, leaks, kinds)
         self._ledger.event(
             "score", s=self._ledger.stack(), o=first, n=len(positions), V=classes,
-            rows=self._book.last_rows(len(positions)), g=int(result.requires_grad), w=model,
+            rows=self._book.last_rows(len(positions)), g=int(result.requires_grad),
             form="each" if result.numel() == len(positions) else "one",
         )  # fmt: skip
         codes = np.where(positions >= 0, first + np.arange(len(positions)), -1)

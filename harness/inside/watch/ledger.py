@@ -1,7 +1,7 @@
 """The book of events: what happened, in order, written as it happens to plain files that the outside reads.
 
 `events.jsonl` has one object per event; numbers by position lie in raw arrays beside it: `scores.bin` (int32 position,
-float32 loss in nats, int32 leak), `codes.bin` (int64) and `values.bin` (float64). Nothing here judges.
+float32 loss in nats, int32 leak, int32 kind of leak), `codes.bin` (int64) and `values.bin` (float64). Nothing here judges.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4")])
+SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
 NODE = 1 << 40  # codes from here on name a node (a sum of codes); below, a row of scores.bin; -1 is nothing
 _MAX_EVENTS = 400_000
 _MAX_FRAMES = 8
@@ -53,6 +53,10 @@ class Ledger:
     def _write(self, record: dict[str, Any]) -> None:
         self._events.write(json.dumps(record, separators=(",", ":"), allow_nan=True) + "\n")
 
+    def called_by_script(self) -> bool:
+        """Does the function that asks have the script as its immediate caller?"""
+        return sys._getframe(2).f_code.co_filename.startswith(self._root)
+
     def stack(self) -> int:
         """The number of the present stack of script frames, innermost first."""
         frames: list[tuple[str, int, str, int]] = []
@@ -77,11 +81,11 @@ class Ledger:
                 self._write({"e": "stack", "id": number, "frames": frames})
         return number
 
-    def scores(self, positions: np.ndarray, losses: np.ndarray, leaks: np.ndarray) -> int:
+    def scores(self, positions: np.ndarray, losses: np.ndarray, leaks: np.ndarray, kinds: np.ndarray) -> int:
         """Append rows to scores.bin; returns the number of the first."""
         first = self.rows
         block = np.empty(len(positions), SCORE)
-        block["position"], block["loss"], block["leak"] = positions, losses, leaks
+        block["position"], block["loss"], block["leak"], block["kind"] = positions, losses, leaks, kinds
         if not self.closed:
             self._scores.write(block.tobytes())
         while self.rows + len(block) > len(self._positions):

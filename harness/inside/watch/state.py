@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._C import DisableTorchFunction  # the real ones: a script that calls them is noted
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.optim.optimizer import (
     Optimizer,
@@ -23,9 +24,49 @@ from torch.optim.optimizer import (
 
 from .ledger import NODE, Ledger, runs
 
-_WRITES = ["add_", "sub_", "addcmul_", "addcdiv_", "lerp_", "__iadd__", "__isub__", "mul_", "div_", "__imul__", "__itruediv__", "copy_", "zero_", "fill_", "normal_", "uniform_", "set_", "addmm_", "baddbmm_", "clamp_", "trunc_normal_"]
+_WRITES = [
+    "add_",
+    "sub_",
+    "addcmul_",
+    "addcdiv_",
+    "lerp_",
+    "__iadd__",
+    "__isub__",
+    "mul_",
+    "div_",
+    "__imul__",
+    "__itruediv__",
+    "copy_",
+    "zero_",
+    "fill_",
+    "normal_",
+    "uniform_",
+    "set_",
+    "addmm_",
+    "baddbmm_",
+    "clamp_",
+    "trunc_normal_",
+]
 _RESETS = frozenset(["zero_", "fill_", "normal_", "uniform_", "trunc_normal_", "set_"])
-_INITS = ["zeros_", "ones_", "constant_", "normal_", "uniform_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "orthogonal_", "trunc_normal_", "eye_"]
+_INITS = [
+    "zeros_",
+    "ones_",
+    "constant_",
+    "normal_",
+    "uniform_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "orthogonal_",
+    "trunc_normal_",
+    "eye_",
+]
+
+
+MODULE, LOOSE, SUSPECT = 1, 2, 3
+"""Kinds of state that know a position: a tensor of a module; one that no module owns; one whose value came from nobody
+knows where while another tensor knew the position."""
 
 
 def _storage(tensor: torch.Tensor) -> int:
@@ -40,13 +81,14 @@ def _digest(tensor: torch.Tensor) -> int:
 class _Piece:
     """The knowledge of one storage."""
 
-    __slots__ = ("absorbed", "clean", "known", "loose", "pending", "ref")
+    __slots__ = ("absorbed", "clean", "known", "loose", "pending", "ref", "suspected")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.ref = StorageWeakRef(tensor.untyped_storage())
         self.known: np.ndarray | None = None
         self.pending: list[np.ndarray] = []  # of gradients that lie ready
         self.absorbed: list[np.ndarray] = []  # of gradients that were written into the tensor
+        self.suspected: np.ndarray | None = None  # what a value of unknown origin may know
         self.clean: int | None = None
         self.loose = False  # a leaf that no module owns, such as an offset that is optimized for itself
 
@@ -156,7 +198,7 @@ class StateBook:
         """loss.backward() and torch.autograd.backward(losses)."""
         losses = args[0] if args else kwargs.get("tensors")
         try:
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 self._reach(losses if isinstance(losses, list | tuple) else [losses], None)
         except Exception as error:
             self._failed(f"backward: {type(error).__name__}: {error}")
@@ -167,7 +209,7 @@ class StateBook:
         outputs = args[0] if args else kwargs["outputs"]
         inputs = args[1] if len(args) > 1 else kwargs["inputs"]
         try:
-            with torch._C.DisableTorchFunction():
+            with DisableTorchFunction():
                 self._reach(
                     outputs if isinstance(outputs, list | tuple) else [outputs],
                     inputs if isinstance(inputs, list | tuple) else [inputs],
@@ -254,7 +296,7 @@ class StateBook:
         result = func(*args, **kwargs)
         if self._pieces and not self._in_step:
             try:
-                with torch._C.DisableTorchFunction():
+                with DisableTorchFunction():
                     self._written(func.__name__, args, kwargs)
             except Exception as error:
                 self._failed(f"{func.__name__}: {type(error).__name__}: {error}")
@@ -305,7 +347,9 @@ class StateBook:
             return
         pieces = list(self._waiting.values())
         self._waiting = {}
-        number = self._ledger.event("update", s=self._waiting_stack, p=runs(_positions(pieces)), n=len(pieces))
+        number = self._ledger.event(
+            "update", s=self._waiting_stack, p=runs(_positions(pieces)), n=len(pieces)
+        )
         unions: dict[tuple[int, ...], np.ndarray] = {}
         for piece in pieces:
             key = (id(piece.known), *map(id, piece.absorbed))
@@ -326,7 +370,7 @@ class StateBook:
             return  # a part of a larger tensor: the rest still knows
         if piece.known is not None:
             self._ledger.event("restore", s=self._ledger.stack(), by="reset")
-        piece.known, piece.pending = None, []
+        piece.known, piece.pending, piece.suspected = None, [], None
 
     def _copied(self, piece: _Piece | None, target: torch.Tensor, source: Any) -> None:
         if not isinstance(source, torch.Tensor):
@@ -345,6 +389,15 @@ class StateBook:
         elif self._taken and target.dim() > 0:
             for known in self._taken.values():
                 self._join(target, known)
+        elif isinstance(target, torch.nn.Parameter):
+            self._suspect(target)
+
+    def _suspect(self, target: torch.Tensor) -> None:
+        """A parameter takes a value of unknown origin while tensors of modules know val positions: it may know them."""
+        owned, _ = self._owned()
+        known = {id(p.known): p.known for k, p in self._pieces.items() if p.known is not None and k in owned}
+        if known:
+            self._piece(target).suspected = np.maximum.reduce(list(known.values()))
 
     def _join(self, target: torch.Tensor, known: np.ndarray, replace: bool = False) -> None:
         piece = self._piece(target)
@@ -381,44 +434,44 @@ class StateBook:
 
     # ---- what a score is made with ---------------------------------------------------------------------------------
 
-    def known(self, positions: np.ndarray) -> tuple[np.ndarray, int]:
-        """int32 like `positions`: the number of the latest update that put the position into state that this forward
-        pass used, 0 where none did, negative where only a loose tensor (one that no module owns) knows it; and the
-        number of arrays of knowledge in use."""
-        leaks = np.zeros(len(positions), np.int32)
+    def known(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Two int32 arrays like `positions`: the number of the latest update that put the position into state that this
+        forward pass used, 0 where none did; and what kind of state knows it: MODULE, LOOSE or SUSPECT."""
         self._settle()
-        owned, loose = self._in_use()
+        leaks = np.zeros(len(positions), np.int32)
+        kinds = np.zeros(len(positions), np.int32)
+        inside = np.nonzero(positions >= 0)[0]
+        for kind, arrays in self._in_use().items():
+            for array in arrays:
+                found = array[positions[inside]]
+                stronger = (found > 0) & (
+                    (kinds[inside] == 0) | ((kinds[inside] == kind) & (found > leaks[inside]))
+                )
+                at = inside[stronger]
+                leaks[at], kinds[at] = found[stronger], kind
         self._fresh = True
-        inside = positions >= 0
-        for array in loose:
-            leaks[inside] = np.minimum(leaks[inside], -array[positions[inside]])
-        for array in owned:
-            leaks[inside] = np.where(
-                array[positions[inside]] > 0,
-                np.maximum(leaks[inside], array[positions[inside]]),
-                leaks[inside],
-            )
-        return leaks, len(owned) + len(loose)
+        return leaks, kinds
 
-    def _in_use(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The distinct arrays of knowledge of module tensors in use, and of loose tensors."""
+    def _in_use(self) -> dict[int, list[np.ndarray]]:
+        """The distinct arrays of knowledge in use by the kind of tensor that holds them, the strongest kind first."""
+        found: dict[int, dict[int, np.ndarray]] = {MODULE: {}, LOOSE: {}, SUSPECT: {}}
         if not self._pieces:
-            return [], []
+            return {}
         self._purge()
-        dirty = {key: p for key, p in self._pieces.items() if p.known is not None}
-        if not dirty:
-            return [], []
+        knowing = {k: p for k, p in self._pieces.items() if p.known is not None or p.suspected is not None}
+        if not knowing:
+            return {}
         owned, used = self._owned()
-        inside: dict[int, np.ndarray] = {}
-        loose: dict[int, np.ndarray] = {}
-        for key, piece in dirty.items():
+        for key, piece in knowing.items():
+            if key in used and piece.suspected is not None:
+                found[SUSPECT][id(piece.suspected)] = piece.suspected
             if piece.known is None:
                 continue
             if key in used:
-                inside[id(piece.known)] = piece.known
+                found[MODULE][id(piece.known)] = piece.known
             elif key not in owned and piece.loose:
-                loose[id(piece.known)] = piece.known
-        return list(inside.values()), list(loose.values())
+                found[LOOSE][id(piece.known)] = piece.known
+        return {kind: list(arrays.values()) for kind, arrays in found.items()}
 
     def _owned(self) -> tuple[set[int], set[int]]:
         """Storages that belong to a module, and those whose module (or one inside it) took part since the last score."""

@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._C import (
+    DisableTorchFunction,
+    DisableTorchFunctionSubclass,
+)  # the real ones: a script that calls them is noted
 
 from .ledger import NODE, Ledger, runs
 
@@ -66,7 +70,7 @@ class Tracked(torch.Tensor):
             spec = args[1] if len(args) > 1 else ""
             return format(args[0].item(), spec) if args[0].numel() == 1 else repr(args[0])
         if TRACKER is None or name in _SILENT:
-            with torch._C.DisableTorchFunctionSubclass():
+            with DisableTorchFunctionSubclass():
                 return func(*args, **kwargs)
         return TRACKER.follow(func, name, args, kwargs)
 
@@ -95,17 +99,17 @@ class Tracker:
 
     def wrap(self, value: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """`value` as a tracked tensor, its autograd history kept."""
-        with torch._C.DisableTorchFunction(), torch.set_grad_enabled(value.requires_grad):
+        with DisableTorchFunction(), torch.set_grad_enabled(value.requires_grad):
             out = value.as_subclass(Tracked)
         out._codes = codes  # type: ignore[attr-defined]
         return out
 
     def follow(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         """Run `func` as it is, then let the codes follow. A failure of the tracking never reaches the script."""
-        with torch._C.DisableTorchFunctionSubclass():
+        with DisableTorchFunctionSubclass():
             result = func(*args, **kwargs)
         try:
-            with torch._C.DisableTorchFunction(), torch.no_grad():
+            with DisableTorchFunction(), torch.no_grad():
                 return self._codes_follow(func, name, args, kwargs, result)
         except Exception as error:  # the script goes on; the outside learns that the trace has a hole
             self._failed(f"{name}: {type(error).__name__}: {error}")

@@ -47,7 +47,9 @@ class Balance:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """What was seen. `complete` tells that the ledger has an end and no overflow; `holes` where the watcher failed.
+    """What was seen. `complete` tells that the ledger has an end and no overflow; `blinded` that the script switched
+    the watcher off or that it wrote more than the ledger takes; `evaluated_at` is the line of the main program
+    from which the counted scores were made; `holes` where the watcher failed.
 
     `classes` are the sizes of the distributions behind the counted scores; `choice` tells that counted positions were
     scored several times and the lower score was kept.
@@ -64,7 +66,14 @@ class Trace:
     classes: tuple[int, ...]
     choice: Selection | None
     complete: bool
+    blinded: bool
+    evaluated_at: int
     holes: tuple[str, ...]
+
+    @property
+    def covers(self) -> bool:
+        """Whether the claimed number was seen from the loss of each position to the print, by open eyes."""
+        return self.balance.nats and self.coverage is not None and not self.blinded
 
 
 def claimed_print(record: Record, is_claimed: Callable[[str], bool] | None) -> Printed | None:
@@ -108,6 +117,8 @@ def read_trace(
         classes=_classes(record, books, numbers),
         choice=order.find_selection(record, books, numbers) if books else None,
         complete=record.ended and not record.overflow,
+        blinded=record.overflow or record.blinded,
+        evaluated_at=order.evaluated_at(record, books, numbers) if books else 0,
         holes=tuple(dict.fromkeys(record.holes))[:20],
     )
 

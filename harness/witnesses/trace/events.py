@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.witnesses.trace.balance import Books
 from harness.witnesses.trace.record import Floats, Frame, Ints, Record
@@ -37,7 +38,7 @@ class LossTable:
 
     position int64, loss_nats float64, order int64 (sequence number of the event that scored it), window_offset int64
     (place in its row), chunk int64 (index of the span between two updates), first_trained int64 (sequence number of the
-    first update that used the position, -1 where none did).
+    first update that used the position, -1 where none did), leaked bool (the state that scored it knew it).
     """
 
     position: Ints
@@ -46,6 +47,7 @@ class LossTable:
     window_offset: Ints
     chunk: Ints
     first_trained: Ints
+    leaked: NDArray[np.bool_]
 
 
 def _runs(positions: Ints) -> tuple[tuple[int, int], ...]:
@@ -119,4 +121,5 @@ def loss_table(record: Record, books: Books, numbers: Ints) -> LossTable:
         offsets[rows],
         chunk,
         first_trained[record.position[rows]],
+        record.kind[rows] > 0,
     )

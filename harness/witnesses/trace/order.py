@@ -10,6 +10,8 @@ from harness.witnesses.trace.balance import Books
 from harness.witnesses.trace.record import Frame, Ints, Record, UpdateEvent
 
 _TOP = ("<module>", "main")
+MODULE, LOOSE, SUSPECT = 1, 2, 3
+"""Kinds of state in the score table, as the watcher writes them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Leak:
     of the update before it that used it, `backward` of the gradient that fed the update. `rescored` tells that the
     position had been scored by the same evaluation before that update: a second look, not training in advance.
     `through_artifact` tells that the state was taken (saved, quantized) after it had learned the positions. `loose` tells
-    that only tensors that no module owns knew them: an offset optimized for the tokens it then scores.
+    that only tensors that no module owns knew them: an offset optimized for the tokens it then scores. `suspect` tells
+    that the state took a value of unknown origin while other tensors knew the positions: it may know them.
     """
 
     positions: int
@@ -32,6 +35,7 @@ class Leak:
     rescored: bool
     through_artifact: bool
     loose: bool
+    suspect: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +99,14 @@ def find_selection(record: Record, books: Books, numbers: Ints) -> Selection | N
     return Selection(hit, last.by, record.stacks.get(last.stack, ()))
 
 
+def evaluated_at(record: Record, books: Books, numbers: Ints) -> int:
+    """The line of the main program (its outermost function but the module itself) from which the last counted score was
+    made; 0 where the stack does not show it."""
+    frames = _stack_at(record, int(numbers[books.rows].max()))
+    outer = [f for f in frames if f.function != "<module>"] or list(frames)
+    return outer[-1].line if outer else 0
+
+
 def event_numbers(record: Record) -> Ints:
     """int64 [rows]: the sequence number of the score event of each row of the score table."""
     numbers = np.zeros(len(record.position), np.int64)
@@ -106,11 +118,14 @@ def event_numbers(record: Record) -> Ints:
 def find_leak(record: Record, books: Books, numbers: Ints) -> Leak | None:
     """The leak of the counted scores; None when every counted position was scored by state that did not know it."""
     rows = books.rows
-    leaked = rows[record.leak[rows] != 0]
+    leaked = rows[np.isin(record.kind[rows], (MODULE, LOOSE))]
+    suspect = not len(leaked)
+    if suspect:
+        leaked = rows[record.kind[rows] == SUSPECT]
     if not len(leaked):
         return None
     first = int(leaked[np.argmin(numbers[leaked])])
-    position, update_q = int(record.position[first]), abs(int(record.leak[first]))
+    position, update_q = int(record.position[first]), int(record.leak[first])
     score_stack = _stack_at(record, int(numbers[first]))
     update = next((u for u in record.updates if u.q == update_q), None)
     backward = _backward_of(record, position, update_q)
@@ -123,7 +138,8 @@ def find_leak(record: Record, books: Books, numbers: Ints) -> Leak | None:
         update=update_frames,
         backward=record.stacks.get(backward.stack, ()) if backward else (),
         rescored=_rescored(record, leaked, numbers),
-        loose=bool((record.leak[leaked] < 0).mean() > 0.5),
+        loose=bool((record.kind[leaked] == LOOSE).mean() > 0.5),
+        suspect=suspect,
         through_artifact=any(
             u.kind == "taken" and u.q < int(numbers[first]) and _holds(u, position) for u in record.updates
         ),
@@ -155,7 +171,7 @@ def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
     stack_of = {s.q: s.stack for s in record.scores}
     again = 0
     for row in sample:
-        position, update_q = int(record.position[row]), abs(int(record.leak[row]))
+        position, update_q = int(record.position[row]), int(record.leak[row])
         update = next((u for u in record.updates if u.q == update_q), None)
         if update is None:
             continue

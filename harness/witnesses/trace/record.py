@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NODE = 1 << 40
-_SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4")])
+_SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
 _MOST_EVENTS = 600_000
 _MOST_BYTES = 512 << 20
 
@@ -45,7 +45,6 @@ class ScoreEvent:
     rows: int
     classes: int
     grad: bool
-    knowing: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +99,13 @@ class Choice:
 
 @dataclasses.dataclass
 class Record:
-    """Everything the ledger says. `position`, `loss`, `leak` are the columns of the score table."""
+    """Everything the ledger says. `position`, `loss`, `leak`, `kind` are the columns of the score table."""
 
     tokens: int
     position: Ints
     loss: Floats
     leak: Ints
+    kind: Ints
     stacks: dict[int, tuple[Frame, ...]]
     nodes: dict[int, Ints]
     coarse: set[int]
@@ -118,7 +118,7 @@ class Record:
     holes: list[str]
     ended: bool
     overflow: bool
-    _expanded: dict[int, Ints] = dataclasses.field(default_factory=dict)
+    blinded: bool = False
 
     def expand(self, codes: Ints) -> Ints:
         """The rows of the score table that a set of codes is the sum of, with repeats."""
@@ -177,7 +177,7 @@ def read_record(folder: Path) -> Record:
     codes = _array(folder / "codes.bin", "<i8").astype(np.int64)
     values = _array(folder / "values.bin", "<f8").astype(np.float64)
     record = Record(
-        0, table["position"].astype(np.int64), table["loss"].astype(np.float64), table["leak"].astype(np.int64),
+        0, table["position"].astype(np.int64), table["loss"].astype(np.float64), table["leak"].astype(np.int64), table["kind"].astype(np.int64),
         {}, {}, set(), [], [], [], [], [], [], [], False, False,
     )  # fmt: skip
     for event in _lines(events):
@@ -212,7 +212,6 @@ def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> No
                     max(1, int(e["rows"])),
                     int(e["V"]),
                     bool(e["g"]),
-                    int(e["w"]),
                 )
             )
     elif kind in ("backward", "update", "taken", "restore"):
@@ -234,6 +233,9 @@ def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> No
         record.choices.append(
             Choice(int(e["q"]), int(e["s"]), str(e["by"]), _pairs(e["p"], record.tokens), float(e["low"]))
         )
+    elif kind == "blind":
+        record.blinded = True
+        record.holes.append(f"the script switched the watcher off ({str(e['by'])[:60]})")
     elif kind == "hole":
         record.holes.append(str(e["t"]))
     elif kind == "end":

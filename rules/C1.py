@@ -1,0 +1,69 @@
+"""C1 strict causality: the prediction at a position depends only on the artifact and on tokens before it.
+
+What it does
+    Follows val tokens through the source to the claimed score. Looks for tables that are asked for the token to be
+    predicted (its id in the lookup key), for gates that look at the token to be predicted, for free tensors optimized
+    on the tokens they then score (SLOT), and for mixing across document boundaries where documents are kept apart.
+
+Why it breaks the score
+    BPB is a code length only if every probability could have been computed before the token came. What is looked up
+    with the answer in hand is no prediction.
+
+Example
+    full = (ctx_hash ^ (target * prime)) & mask              # fails: the answer is in the key
+    p = full_counts[full] / ctx_counts[ctx_hash & mask]
+
+Legal alternative
+    A table over the context alone that gives a distribution over all tokens, normalized before the answer is looked at.
+    An embedding of hashed input tokens (BigramHash) is part of the model and legal everywhere.
+
+Rulings
+    2026-03-27 #779: the target token in the lookup key. https://github.com/openai/parameter-golf/pull/779
+    2026-05-02 #2041: gates that depend on the class of the current token.
+    https://github.com/openai/parameter-golf/pull/2041
+    2026-05-02 #1797: SmearGate across document boundaries. https://github.com/openai/parameter-golf/pull/1797
+    No organizer has ruled on SLOT that is optimized on the context alone (issue 1336).
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+from harness.case import Case, Finding, Status
+from harness.witnesses.static import StaticFacts
+from rules.code import from_code
+from rules.registry import rule
+
+KINDS = ("ngram_target_in_key", "target_gating", "slot", "doc_boundary_leak")
+
+
+@rule("C1", title="Strict causality", categories=KINDS, needs=("static",))
+def strict_causality(case: Case) -> Finding:
+    """What the code says: a fact of these kinds, else what was seen on the way to the score."""
+    return from_code(case, "C1", KINDS, seen)
+
+
+def seen(case: Case, facts: StaticFacts) -> Finding:
+    """Nothing was found: name what the claimed loss is made of."""
+    lines = tuple(site.evidence for site in (*facts.scores[:2], *facts.causal[:1], *facts.tables[:2]))
+    if facts.acausal and not facts.causal:
+        where = facts.acausal[0].evidence
+        return Finding(
+            "C1",
+            Status.REVIEW,
+            f"The attention at line {where.line} has no causal mask on the claimed path; whether the score is that of "
+            "a causal model, or a bound that needs none, the code does not tell.",
+            evidence=(where, *lines),
+        )
+    attention = (
+        f"attention is causal (line {facts.causal[0].evidence.line})"
+        if facts.causal
+        else "no attention without a causal mask was met"
+    )
+    return Finding(
+        "C1",
+        Status.PASS,
+        f"On the claimed path {attention}, no table is asked for the token to be predicted and no gate looks at it.",
+        evidence=lines,
+    )

@@ -1,0 +1,50 @@
+"""T2 evaluation time: the evaluation that states a record's score takes at most 600 s, by its own log.
+
+What it does
+    Reads the duration that the log gives for the claimed line's evaluation. Diagnostics (the score before quantization,
+    a plain pass before the sliding window) are not counted: nobody needs them for the score.
+
+Why it breaks the score
+    Adaptation at test time buys score with time; the limit is what makes two submissions comparable.
+
+Example
+    final_slot_exact val_bpb:1.0861 eval_time:825000ms                          # fails
+
+Legal alternative
+    Fewer adaptation steps, a longer stride, larger chunks; batch documents of like length.
+
+Rulings
+    README of the challenge: evaluation has ten minutes of its own. #1319: withdrawn by its author at 825 s.
+    https://github.com/openai/parameter-golf#readme
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+from harness.case import Case, Finding, Grade, Status
+from rules.evidence import capped
+from rules.papers import lines, official, record_run, seconds
+from rules.registry import rule
+
+LIMIT_MS = 600_000.0
+
+
+@rule("T2", title="Evaluation time", categories=("eval_time",), needs=("claims",))
+def evaluation_time(case: Case) -> Finding:
+    """Fail where the claimed evaluation alone takes more than 600 s on eight GPUs."""
+    run = record_run(case, "T2")
+    if isinstance(run, Finding):
+        return run
+    if run.eval_ms is None:
+        told = "Not covered: the log states no duration for the claimed evaluation."
+        return Finding("T2", Status.NOT_COVERED, told, grade=Grade.CLAIM)
+    ms, shown = run.eval_ms.value, lines(run.eval_ms)
+    told = f"The evaluation behind the claimed score took {seconds(ms)}"
+    if ms <= LIMIT_MS:
+        return Finding("T2", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
+    status = Status.FAIL if official(run) else Status.REVIEW
+    if not official(run):
+        told += f" on {run.world_size} GPU(s), not 8"
+    return capped(case, Finding("T2", status, f"{told}: more than 600 s.", "eval_time", Grade.CLAIM, shown))

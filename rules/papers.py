@@ -1,0 +1,37 @@
+"""What rules on papers share: the claimed run of a record, or the finding that says why there is none to look at."""
+
+from __future__ import annotations
+
+from harness.case import Case, Evidence, Finding, Grade, Status
+from harness.witnesses.claims import RunFacts, Stated
+
+GPUS = 8
+
+
+def record_run(case: Case, rule: str) -> RunFacts | Finding:
+    """The claimed run of a record submission; `not_applicable` for the other track, `not_covered` without a log."""
+    if case.submission.track == "non_record":
+        return Finding(
+            rule, Status.NOT_APPLICABLE, "The non-record track has no time limit.", grade=Grade.CLAIM
+        )
+    if case.claims is None or case.claims.claimed is None:
+        return Finding(
+            rule, Status.NOT_COVERED, "Not covered: no log states the claimed run's score.", grade=Grade.CLAIM
+        )
+    return case.claims.claimed
+
+
+def official(run: RunFacts) -> bool:
+    """Whether the log does not say that the run had other than eight processes."""
+    return run.world_size in (None, GPUS)
+
+
+def lines(*stated: Stated | Evidence | None) -> tuple[Evidence, ...]:
+    """The lines of those that are stated, each once."""
+    found = [s.evidence if isinstance(s, Stated) else s for s in stated if s is not None]
+    return tuple(dict.fromkeys(found))
+
+
+def seconds(ms: float) -> str:
+    """A duration in words."""
+    return f"{ms / 1000:,.1f} s"
