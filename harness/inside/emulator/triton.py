@@ -18,6 +18,7 @@ def install() -> None:
     import triton.language as tl
 
     tl.bfloat16 = tl.core.bfloat16 = tl.float32
+    _read_float32_as_float32()
     triton.autotune = triton.runtime.autotuner.autotune = _first_config
     triton.set_allocator = lambda allocator: None
     device = types.SimpleNamespace(
@@ -31,6 +32,22 @@ def install() -> None:
     library: Any = torch.library
     library.wrap_triton = lambda kernel: kernel
     library.triton_op = _plain_operator
+
+
+def _read_float32_as_float32() -> None:
+    """The interpreter looks numpy types up in a table where bfloat16 stands for uint16: under its new name float32 would
+    be read as integers."""
+    import numpy as np
+    import triton.language as tl
+    import triton.runtime.interpreter as interpreter
+
+    look_up: Any = interpreter._get_np_dtype
+
+    def numpy_type(kind: Any) -> Any:
+        element = kind.element_ty if isinstance(kind, tl.block_type) else kind
+        return np.dtype(np.float32) if element == tl.float32 else look_up(kind)
+
+    interpreter._get_np_dtype = numpy_type
 
 
 class _Tuned:
