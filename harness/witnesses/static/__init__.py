@@ -32,7 +32,7 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
             script.runnable, script.display, claim.environment(), claim.argv, files or {}
         )
         return summary.summarize(m, script, claim, files or {}, problems)
-    except (SyntaxError, ValueError) as error:
+    except SyntaxError as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
     finally:
         sys.setrecursionlimit(before)

@@ -12,7 +12,6 @@ from harness.witnesses.static.mixing import combine
 from harness.witnesses.static.values import (
     CLEAN,
     NO,
-    Alt,
     Bound,
     Cls,
     Ext,
@@ -28,7 +27,6 @@ from harness.witnesses.static.values import (
     const,
     high_of,
     is_module,
-    join,
     low_of,
     taint_of,
     text_of,
@@ -61,7 +59,7 @@ def converter(kind: type) -> Any:
             return Val(kind())
         value = args[0]
         known = truth(value) if kind is bool else const(value)
-        if known is not NO and known is not None or (kind is not bool and known is None and kind is str):
+        if (known is not NO and known is not None) or (kind is not bool and known is None and kind is str):
             try:
                 rest = [const(a) for a in args[1:]]
                 return Val(kind(known, *rest), taint_of(value))
@@ -168,9 +166,9 @@ def is_range(value: Value) -> bool:
 
 def range_item(value: Value) -> Val:
     """Any number of a range."""
-    assert isinstance(value, Seq) and value.box.items is not None
-    item = Val(taint=value.taint)
-    start = value.box.items[0]
+    items = value.box.items if isinstance(value, Seq) else None
+    item = Val(taint=taint_of(value))
+    start = items[0] if items else None
     if isinstance(start, Val):
         item.low = low_of(start)
     return item

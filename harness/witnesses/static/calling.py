@@ -30,7 +30,6 @@ from harness.witnesses.static.values import (
     is_module,
     is_optimizer,
     join,
-    low_of,
     state_of,
     taint_of,
 )
@@ -380,9 +379,9 @@ def known_items(source: Value) -> list[Value] | None:
     """The items of a sequence to be followed one by one; None where there are too many or they are unknown."""
     if isinstance(source, Seq) and source.kind == "range":
         return None
-    if isinstance(source, Seq) and source.box.items is not None and source.box.any is None:
-        if len(source.box.items) <= UNROLL:
-            return [choose(i, source.taint.deps) for i in source.box.items]
+    items = source.box.items if isinstance(source, Seq) and source.box.any is None else None
+    if items is not None and isinstance(source, Seq) and len(items) <= UNROLL:
+        return [choose(i, source.taint.deps) for i in items]
     if isinstance(source, Obj):
         children = source.attrs.get("\0children")
         if children is not None:
@@ -400,11 +399,6 @@ def any_item(m: Machine, source: Value) -> Value:
         return iterate_object(m, source)
     if isinstance(source, Alt):
         return m.merge([any_item(m, option) for option in source.options])
-    if isinstance(source, Seq) and source.kind == "range" and source.box.items is not None:
-        number = Val(taint=source.taint)
-        start = source.box.items[0]
-        number.low = low_of(start) if isinstance(start, Val) else None
-        return number
     if isinstance(source, Seq):
         return choose(elements(source), source.taint.deps)
     if isinstance(source, Val) and source.own is not None:

@@ -31,7 +31,8 @@ def claimed_line(m: Machine, label: str | None) -> Printed | None:
             return ranked[-1]
     told = [e for e in lines if "bpb" in e.text.lower() or "bits" in e.text.lower()]
     final = [e for e in told if not step_line(e.text)]
-    return (final or told or lines or [None])[-1]
+    best = final or told or lines
+    return best[-1] if best else None
 
 
 def step_line(text: str) -> bool:

@@ -82,11 +82,18 @@ class Lookup(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Choice(Event):
-    """One of several losses was kept by comparing them: `first` and `second` are the losses on either side."""
+    """One of several losses was kept by comparing them: those on either side; `second` is empty for a table's answer."""
 
     first: frozenset[int] = EMPTY
     second: frozenset[int] = EMPTY
-    kept: frozenset[int] = EMPTY
+
+
+@dataclasses.dataclass(frozen=True)
+class Note(Event):
+    """Something worth a line: `what` is a word of a detector, `losses` the losses it concerns."""
+
+    what: str = ""
+    losses: frozenset[int] = EMPTY
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,7 @@ from harness.witnesses.static.values import (
     Obj,
     Part,
     Seq,
+    Taint,
     Val,
     Value,
     const,
@@ -119,6 +120,8 @@ def object_attribute(m: Machine, obj: Obj, attr: str) -> Value:
 
 def subscript(m: Machine, node: ast.Subscript, env: Env) -> Value:
     value = evaluate(m, node.value, env)
+    if isinstance(value, Ext) and value.path == "os.environ":
+        return library.EXTERNAL["os.getenv"](m, [evaluate(m, node.slice, env)], {})
     if isinstance(value, Ext | Cls):
         return value
     return indexing.get_item(m, value, node.slice, env, evaluate)
@@ -162,6 +165,9 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
             result.text = text_of(left) + text_of(right)
         else:
             result.affine = add_affine(m.symbol(left), m.symbol(right), 1 if kind is ast.Add else -1)
+    elif (is_mask(left) and is_mask(right)) or (kind is ast.BitAnd and (is_mask(left) or is_mask(right))):
+        if kind in (ast.BitAnd, ast.BitOr, ast.BitXor):
+            result.low, result.high = 0, 1
     elif kind is ast.Div and (left.text or right.text or isinstance(right.const, str)):
         result.text = text_of(left) + "/" + text_of(right)
     elif kind is ast.Mod and isinstance(left.const, str):
@@ -196,6 +202,8 @@ def unary(m: Machine, node: ast.UnaryOp, env: Env) -> Value:
         except TypeError:
             return unknown(value)
     result = unknown(value)
+    if isinstance(node.op, ast.Invert) and is_mask(value):
+        return truth_value(taint_of(value))
     if isinstance(node.op, ast.USub) and isinstance(value, Val) and value.affine is not None:
         result.affine = add_affine((0, ()), value.affine, -1)
     return result
@@ -243,7 +251,7 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         right = evaluate(m, operand, env)
         m.line = node.lineno
         taint = combine(m, taint, taint_of(right), "Compare")
-        answers.append(compare_values(type(op), left, right))
+        answers.append(compare_values(m, type(op), left, right))
         left = right
     if taint.tokens:
         taint = taint.with_tokens(frozenset(t._replace(read=-1) for t in taint.tokens))
@@ -251,11 +259,25 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         return Val(False, taint)
     if all(a is True for a in answers):
         return Val(True, taint)
-    return Val(taint=taint)
+    return truth_value(taint)
 
 
-def compare_values(kind: type[ast.cmpop], left: Value, right: Value) -> Any:
+def truth_value(taint: Taint) -> Val:
+    """An unknown condition or mask: 0 or 1."""
+    result = Val(taint=taint)
+    result.low, result.high = 0, 1
+    return result
+
+
+def is_mask(value: Value) -> bool:
+    """Whether a value is a condition or an array of conditions."""
+    return isinstance(value, Val) and value.const is NO and value.low == 0 and value.high == 1
+
+
+def compare_values(m: Machine, kind: type[ast.cmpop], left: Value, right: Value) -> Any:
     """True, False or NO."""
+    if isinstance(right, Ext) and right.path == "os.environ" and isinstance(const(left), str):
+        return (const(left) in m.environment) is (kind is ast.In)
     if isinstance(left, Val) and isinstance(right, Val):
         return fold_compare(kind, left, right)
     if kind in (ast.Is, ast.IsNot):

@@ -51,7 +51,9 @@ class StaticFacts:
     """All that the source of one script says on the claimed path.
 
     `followed` is False when the path was not followed to its end; `score_followed` when the claimed score was traced
-    back to losses of val tokens; `unfollowed` names what could not be followed on the way to it.
+    back to losses of val tokens; `loss_kinds` says how these were computed ("cross_entropy", "gather", "kernel",
+    "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask; `unfollowed` names what
+    could not be followed on the way to it.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -61,6 +63,9 @@ class StaticFacts:
     updates: tuple[Site, ...] = ()
     tables: tuple[Site, ...] = ()
     natives: tuple[Site, ...] = ()
+    causal: tuple[Site, ...] = ()
+    acausal: tuple[Site, ...] = ()
+    loss_kinds: tuple[str, ...] = ()
     claimed_line: Evidence | None = None
     parsed: bool = True
     followed: bool = True

@@ -17,6 +17,9 @@ from harness.witnesses.static.values import (
     Affine,
     Alt,
     Bound,
+    Cls,
+    Ext,
+    Fn,
     Map,
     Obj,
     Seq,
@@ -26,8 +29,6 @@ from harness.witnesses.static.values import (
     Value,
     const,
     find_attribute,
-    Cls,
-    Fn,
     join,
     taint_of,
 )
@@ -67,7 +68,7 @@ def container_item(m: Machine, value: Value, index: Value) -> Value:
     """An element of a list or dictionary."""
     deps = taint_of(index).deps
     if isinstance(value, Seq):
-        items = value.box.items
+        items = value.box.items if value.kind != "range" else None
         at = const(index)
         if (
             items is not None
@@ -101,7 +102,6 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     taint = value.taint.with_deps(deps)
     if value.taint.tokens:
         taint = shift(m, taint, lower)
-        capped(m, taint, upper)
     result = Val(known, taint, text=value.text)
     result.own = value.own
     if value.affine is not None and lower is not None and isinstance(lower, Val):
@@ -111,22 +111,18 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     return result
 
 
-def capped(m: Machine, taint: Taint, upper: Value | None) -> None:
-    """Nothing to note: kept for callers that look for constant caps in :mod:`detectors.partial`."""
-
-
 def slice_sequence(
     value: Seq, lower: Value | None, upper: Value | None, step: Value | None, deps: frozenset[tuple[int, int]]
 ) -> Seq:
     """A slice of a list."""
-    items = value.box.items
+    items = value.box.items if value.kind != "range" else None
     a, b, c = (const(x) if x is not None else None for x in (lower, upper, step))
     if items is not None and value.box.any is None and NO not in (a, b, c):
         try:
             return Seq([choose(i, deps) for i in items[a:b:c]], value.kind, value.taint.with_deps(deps))
         except (TypeError, ValueError):
             pass
-    result = Seq(None, value.kind, value.taint.with_deps(deps))
+    result = Seq(None, value.kind if value.kind != "range" else "list", value.taint.with_deps(deps))
     result.box.any = elements(value)
     return result
 
@@ -184,15 +180,19 @@ def take(m: Machine, value: Val, index: Value) -> Value:
         result.own = value.own
         return result
     if taint.tokens and not chosen.tokens:
-        begin = m.symbol(index) if isinstance(index, Val) and index.const is NO else None
-        moved = shift(m, taint, index) if begin is not None else taint
-        result = Val(taint=moved.with_deps(chosen.deps))
-        return result
+        number = isinstance(index, Val) and index.const is NO and not masks(index)
+        moved = shift(m, taint, index) if number else taint
+        return Val(taint=moved.with_deps(chosen.deps))
     if chosen.tokens:
         return tables.array_read(m, value, index)
     result = Val(taint=combine(m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses), "index"))
     result.own = value.own
     return result
+
+
+def masks(index: Val) -> bool:
+    """Whether an index is an array of conditions, which keeps the alignment of what it selects."""
+    return index.low == 0 and index.high == 1
 
 
 def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evaluate) -> Value:
@@ -244,9 +244,14 @@ def set_item(
             isinstance(target.slice, ast.Slice) and target.slice.lower is None and target.slice.upper is None
         )
         tables.array_write(m, container, index, value, overwrite=whole)
-    elif isinstance(container, Bound) and container.name == "environ" and isinstance(const(index), str):
-        if isinstance(const(value), str):
-            m.environment.setdefault(const(index), const(value))
+    elif isinstance(container, Ext) and container.path == "os.environ":
+        set_environment(m, const(index), const(value))
+
+
+def set_environment(m: Machine, name: Any, value: Any) -> None:
+    """`os.environ[name] = value`."""
+    if isinstance(name, str) and isinstance(value, str):
+        m.environment[name] = value
 
 
 def tuple_index(m: Machine, node: ast.Tuple, env: Env, evaluate: Evaluate) -> Value:

@@ -37,12 +37,30 @@ EXTERNAL: dict[str, Call] = {}
 """Models of library calls, by dotted path or, where the path varies, by its last name with a leading dot."""
 
 SHAPE = frozenset(
-    "shape size numel ndim dim nelement dtype device itemsize nbytes element_size is_cuda requires_grad stride "
-    "type is_contiguous is_floating_point nse".split()
+    [
+        "shape",
+        "size",
+        "numel",
+        "ndim",
+        "dim",
+        "nelement",
+        "dtype",
+        "device",
+        "itemsize",
+        "nbytes",
+        "element_size",
+        "is_cuda",
+        "requires_grad",
+        "stride",
+        "type",
+        "is_contiguous",
+        "is_floating_point",
+        "nse",
+    ]
 )
 """Attributes and methods that tell how a tensor looks, not what is in it."""
 
-ALIAS = frozenset("data T mT H real".split())
+ALIAS = frozenset(["data", "T", "mT", "H", "real"])
 
 ENVIRON = ("os.environ",)
 
@@ -289,8 +307,10 @@ def call_super(m: Machine, parent: Bound, name: str, args: list[Value], kwargs: 
     from harness.witnesses.static import calling
 
     pair = parent.value
-    assert isinstance(pair, Seq) and pair.box.items is not None
-    obj, cls = pair.box.items
+    items = pair.box.items if isinstance(pair, Seq) else None
+    if items is None:
+        return Val()
+    obj, cls = items
     if not isinstance(cls, Cls):
         return Val()
     for base in cls.bases:
@@ -313,7 +333,10 @@ def names_of(obj: Obj) -> list[str]:
     return base_names(obj.cls)
 
 
-from harness.witnesses.static import methods  # noqa: E402
-from harness.witnesses.static import builtin_calls, torch_calls  # noqa: E402,F401
+from harness.witnesses.static import (  # noqa: E402,F401
+    builtin_calls,
+    methods,
+    torch_calls,
+)
 
 __all__ = ["CLEAN", "EXTERNAL", "call_external", "call_method", "models", "own", "owned"]

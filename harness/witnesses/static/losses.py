@@ -44,13 +44,13 @@ def streams(tokens: frozenset[Token]) -> frozenset[Token]:
 
 
 def choose(m: Machine, *sides: Taint) -> None:
-    """Note that losses were compared to keep one of them, when val losses are on two sides and are not the same."""
-    scored = [on_val(m, side) for side in sides]
-    scored = [side for side in scored if side]
+    """Note that losses were compared to keep one of them: two different val losses, or one and what a table says."""
+    scored = [found for side in sides if (found := on_val(m, side))]
+    tabled = any(not on_val(m, s) and any(mark[0] == "lookup" for mark in s.marks) for s in sides)
     if len(scored) >= 2 and any(side != scored[0] for side in scored[1:]):
-        kept = frozenset[int]().union(*scored)
-        second = frozenset[int]().union(*scored[1:])
-        m.emit(Choice(**m.where(), first=scored[0], second=second, kept=kept))
+        m.emit(Choice(**m.where(), first=scored[0], second=frozenset[int]().union(*scored[1:])))
+    elif scored and tabled:
+        m.emit(Choice(**m.where(), first=scored[0]))
 
 
 def on_val(m: Machine, taint: Taint) -> frozenset[int]:

@@ -25,6 +25,7 @@ from harness.witnesses.static.values import (
     Val,
     Value,
     join,
+    low_of,
     taint_of,
 )
 
@@ -209,6 +210,11 @@ def unify(value: Seq) -> None:
 
 def elements(value: Value) -> Value:
     """What any element of a value may be."""
+    if isinstance(value, Seq) and value.kind == "range":
+        start = value.box.items[0] if value.box.items else None
+        number = Val(taint=value.taint)
+        number.low = low_of(start) if isinstance(start, Val) else None
+        return number
     if isinstance(value, Seq):
         unify(value)
         options = [*(value.box.items or [])]

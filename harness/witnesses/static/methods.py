@@ -31,27 +31,103 @@ from harness.witnesses.static.values import (
 )
 
 OVERWRITES = frozenset(
-    "copy_ zero_ fill_ uniform_ normal_ kaiming_uniform_ xavier_uniform_ trunc_normal_ set_ "
-    "orthogonal_ zeros_ ones_ constant_ eye_ kaiming_normal_ xavier_normal_ random_".split()
+    [
+        "copy_",
+        "zero_",
+        "fill_",
+        "uniform_",
+        "normal_",
+        "kaiming_uniform_",
+        "xavier_uniform_",
+        "trunc_normal_",
+        "set_",
+        "orthogonal_",
+        "zeros_",
+        "ones_",
+        "constant_",
+        "eye_",
+        "kaiming_normal_",
+        "xavier_normal_",
+        "random_",
+    ]
 )
 VIEWS = frozenset(
-    "view reshape detach expand contiguous unsqueeze squeeze flatten transpose permute t view_as "
-    "requires_grad_ data_ptr narrow unflatten expand_as swapaxes ravel".split()
+    [
+        "view",
+        "reshape",
+        "detach",
+        "expand",
+        "contiguous",
+        "unsqueeze",
+        "squeeze",
+        "flatten",
+        "transpose",
+        "permute",
+        "t",
+        "view_as",
+        "requires_grad_",
+        "data_ptr",
+        "narrow",
+        "unflatten",
+        "expand_as",
+        "swapaxes",
+        "ravel",
+    ]
 )
 COPIES = frozenset(
-    "clone cpu cuda to float half bfloat16 double long int numpy tolist astype copy type "
-    "pin_memory item".split()
+    [
+        "clone",
+        "cpu",
+        "cuda",
+        "to",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "long",
+        "int",
+        "numpy",
+        "tolist",
+        "astype",
+        "copy",
+        "type",
+        "pin_memory",
+        "item",
+    ]
 )
-SHAPES = frozenset("size numel dim nelement stride element_size __len__ type".split())
-TABLE_ADDS = frozenset("index_add_ scatter_add_ index_put_ scatter_ index_copy_ put_ scatter_reduce_".split())
+SHAPES = frozenset(["size", "numel", "dim", "nelement", "stride", "element_size", "__len__", "type"])
+TABLE_ADDS = frozenset(
+    ["index_add_", "scatter_add_", "index_put_", "scatter_", "index_copy_", "put_", "scatter_reduce_"]
+)
 STRINGS = frozenset(
-    "lower upper strip lstrip rstrip replace removeprefix removesuffix format title rjust ljust "
-    "zfill encode decode join capitalize".split()
+    [
+        "lower",
+        "upper",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "replace",
+        "removeprefix",
+        "removesuffix",
+        "format",
+        "title",
+        "rjust",
+        "ljust",
+        "zfill",
+        "encode",
+        "decode",
+        "join",
+        "capitalize",
+    ]
 )
-TESTS = frozenset("startswith endswith isdigit isalpha count find index isidentifier isspace".split())
-READERS = frozenset("read read_bytes read_text readline readlines get_tensor getvalue readinto recv".split())
-WRITERS = frozenset("write write_bytes write_text writelines dump".split())
-FETCHES = frozenset("get pop popleft popitem next __next__ get_nowait result recv".split())
+TESTS = frozenset(
+    ["startswith", "endswith", "isdigit", "isalpha", "count", "find", "index", "isidentifier", "isspace"]
+)
+READERS = frozenset(
+    ["read", "read_bytes", "read_text", "readline", "readlines", "get_tensor", "getvalue", "readinto", "recv"]
+)
+WRITERS = frozenset(["write", "write_bytes", "write_text", "writelines", "dump"])
+FETCHES = frozenset(["get", "pop", "popleft", "popitem", "next", "__next__", "get_nowait", "result", "recv"])
 
 
 def call(m: Machine, value: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -97,6 +173,10 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         return gather(m, value, index)
     if name in COPIES:
         return copy(m, value, name)
+    if name == "logsumexp":
+        from harness.witnesses.static import library
+
+        return library.EXTERNAL["torch.logsumexp"](m, [value], {})
     if name in READERS:
         return read(m, value)
     if name in WRITERS:
@@ -111,7 +191,7 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         from harness.witnesses.static import calling
 
         calling.call(m, args[0], [value], {})
-    if name in ("parameters",) or value.own is not None and name in ("values",):
+    if name in ("parameters",) or (value.own is not None and name in ("values",)):
         held = Seq(None)
         held.box.any = value
         return held
@@ -268,15 +348,10 @@ def call_sequence(m: Machine, value: Seq, name: str, args: list[Value], kwargs: 
     if name in ("extend", "update"):
         for argument in args:
             inner = argument.box.items if isinstance(argument, Seq) else None
-            if (
-                inner is not None
-                and isinstance(argument, Seq)
-                and argument.box.any is None
-                and box.items is not None
-            ):
-                if not m.loops and len(inner) + len(box.items) < 256:
-                    box.items.extend(inner)
-                    continue
+            whole = isinstance(argument, Seq) and argument.box.any is None and not m.loops
+            if whole and inner is not None and box.items is not None and len(inner) + len(box.items) < 256:
+                box.items.extend(inner)
+                continue
             added = elements(argument)
             box.any = added if box.any is None else join(box.any, added)
         return Val(None)
@@ -313,7 +388,7 @@ def call_mapping(m: Machine, value: Map, name: str, args: list[Value], kwargs: d
                 return tables.dictionary_read(m, value, key)
             return found
         if known is not NO and value.any is None and isinstance(known, str | int):
-            return value.items[known] if known in value.items else default
+            return value.items.get(known, default)
         return join(found, default)
     if name == "items":
         pairs: list[Value] = [Seq([Val(k), v], "tuple") for k, v in value.items.items()]
@@ -339,8 +414,7 @@ def call_mapping(m: Machine, value: Map, name: str, args: list[Value], kwargs: d
                 value.taint = value.taint | argument.taint
             else:
                 tables.dictionary_write(m, value, elements(argument), elements(argument))
-        for key, item in kwargs.items():
-            value.items[key] = item
+        value.items.update(kwargs)
         return Val(None)
     if name == "copy":
         copied = Map(dict(value.items), value.taint)
@@ -449,8 +523,7 @@ def call_module(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict
         return Val(None)
     if name.startswith("register_") and "hook" in name and args:
         m.hooks.append((obj, args[0]))
-        handle = m.instance(Ext("torch.utils.hooks.Handle"))
-        return handle
+        return m.instance(Ext("torch.utils.hooks.Handle"))
     if name == "apply" and args:
         calling.call(m, args[0], [obj], {})
         return obj
@@ -510,13 +583,12 @@ def state_dict(obj: Obj) -> Map:
 
     taint = Taint(updates=all_updates(obj), states=frozenset((obj.number,)))
     result = Map()
-    held = Val(taint=taint)
     alias = owned(obj)
     alias.taint = taint
     result.any = alias
     result.key = Val()
     result.taint = Taint(updates=taint.updates)
-    return result if held is not None else result
+    return result
 
 
 def all_updates(obj: Obj) -> frozenset[int]:
@@ -558,4 +630,4 @@ def plain(function: Any) -> Any:
     return made
 
 
-__all__ = ["Alt", "EMPTY", "call"]
+__all__ = ["EMPTY", "Alt", "call"]

@@ -68,12 +68,20 @@ def site(loss: Loss) -> tuple[int, ...]:
     return tuple(lines[depth:])
 
 
-def scored_before(losses: list[Loss], sites: set[tuple[int, ...]], update: Update, loss: Loss) -> bool:
-    """Whether the same places had already computed losses of the same tokens before the update."""
+def scored_before(
+    losses: list[Loss], claimed: set[int], sites: set[tuple[int, ...]], update: Update, loss: Loss
+) -> bool:
+    """Whether the same places had scored the same tokens before the update, in one procedure with it.
+
+    An evaluation that merely ran earlier (monitoring) makes no token already scored: the earlier loss must enter the
+    claimed number too, or share a loop with the update.
+    """
+    around = {step[0] for step in update.loops}
     for earlier in losses:
         if earlier.number >= update.number:
             break
-        if earlier.on_val and site(earlier) in sites and same_tokens(earlier, loss):
+        together = earlier.number in claimed or around & {step[0] for step in earlier.loops}
+        if together and earlier.on_val and site(earlier) in sites and same_tokens(earlier, loss):
             return True
     return False
 
@@ -102,6 +110,7 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
     """All claimed losses that an update with their own tokens came before."""
     found: list[Conflict] = []
     by_number = {loss.number: loss for loss in losses}
+    numbers = {loss.number for loss in claimed}
     for loss in claimed:
         sites = sites_of(loss, by_number)
         for number in sorted(loss.updates):
@@ -118,6 +127,6 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
             elif doubtful(update, loss):
                 doubt = "a condition that hangs on something outside the script"
-            again = scored_before(losses, sites, update, loss)
+            again = scored_before(losses, numbers, sites, update, loss)
             found.append(Conflict(loss, update, doubt is None, doubt, again))
     return found

@@ -24,8 +24,8 @@ def follow(
 
     Raises SyntaxError when the script does not parse.
     """
-    m = Machine(environment, argv, files)
     tree = ast.parse(runnable)
+    m = Machine(environment, argv, files)
     m.sources.append(Source(display, runnable, tree))
     env = Env(None, 0)
     env.vars["__name__"] = Val("__main__")
@@ -36,6 +36,11 @@ def follow(
         problems.append(f"the path was not followed to its end: more than {m.limit} steps")
     except RecursionError:
         problems.append("the path was not followed to its end: calls nest too deeply")
+    except Exception as error:
+        # A script may do what no rule of the machine foresees; what was seen up to there still holds.
+        problems.append(
+            f"the path was not followed to its end: the witness broke down at line {m.line} ({type(error).__name__}: {error})"
+        )
     return m, problems + m.notes
 
 

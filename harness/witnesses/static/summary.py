@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.case import Claim, Script
-from harness.witnesses.static.detectors import choice_facts, order_facts, table_facts
-from harness.witnesses.static.events import Event, Loss, Read, Update
+from harness.witnesses.static.detectors import choice_facts, mixture_facts, order_facts, table_facts
+from harness.witnesses.static.events import Event, Note, Read, Update
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.view import View, view_of
 
-DETECTORS = (order_facts.detect, table_facts.detect, choice_facts.detect)
+DETECTORS = (order_facts.detect, table_facts.detect, choice_facts.detect, mixture_facts.detect)
 
 
 def summarize(
@@ -31,6 +31,13 @@ def summarize(
         ),
         scores=sites(view, "the claimed loss", view.claimed),
         updates=sites(view, "val tokens change a state", on_val(view.updates.values())),
+        tables=sites(view, "a table that val tokens fill", tables(view)),
+        natives=tuple(
+            Site(f"runs {words}"[:200], view.lines.at(file, line)) for words, file, line in m.natives
+        ),
+        causal=sites(view, "causal attention", noted(m, "causal attention")),
+        acausal=sites(view, "attention without a causal mask", noted(m, "attention without a causal mask")),
+        loss_kinds=tuple(sorted({loss.kind for loss in view.claimed})),
         claimed_line=view.lines.of(view.line) if view.line is not None else None,
         followed=ended,
         score_followed=bool(view.claimed),
@@ -41,6 +48,16 @@ def summarize(
 def on_val(updates: Iterable[Update]) -> list[Update]:
     """The updates that val tokens made."""
     return [u for u in updates if any(t.stream == "val" for t in u.tokens)]
+
+
+def noted(m: Machine, what: str) -> list[Note]:
+    """The notes of one kind."""
+    return [e for e in m.events if isinstance(e, Note) and e.what == what]
+
+
+def tables(view: View) -> list[Update]:
+    """The writes of tables that val tokens fill."""
+    return [u for u in view.updates.values() if u.kind == "table"]
 
 
 def sites(view: View, what: str, events: Iterable[Event]) -> tuple[Site, ...]:
@@ -58,6 +75,3 @@ def switches(view: View) -> tuple[Switch, ...]:
         for b in view.m.branches.values()
         if b.names and b.last >= b.first
     )
-
-
-__all__ = ["Loss", "summarize"]

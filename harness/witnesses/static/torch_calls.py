@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.witnesses.static import losses, methods, streams, tables, updates
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -342,11 +343,42 @@ def cat(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     value = args[0] if args else kwargs.get("tensors", Val())
     if isinstance(value, Seq):
         taint = CLEAN
-        for item in [*(value.box.items or []), value.box.any]:
-            if item is not None:
-                taint = combine(m, taint, taint_of(item), "cat")
+        parts = [taint_of(item) for item in [*(value.box.items or []), value.box.any] if item is not None]
+        for part in parts:
+            taint = combine(m, taint, part, "cat")
+        if any(p.losses for p in parts) and any(p.states and not p.losses for p in parts):
+            # Beside losses of the answer stands something of the model that is no probability of it.
+            taint = taint.with_marks(("expert", m.line))
         return Val(taint=taint | value.taint)
     return unknown(value)
+
+
+@models("torch.logsumexp", ".logsumexp", "torch.logaddexp")
+def logsumexp(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    taint = CLEAN
+    for value in args:
+        taint = combine(m, taint, taint_of(value), "logsumexp")
+    if taint.losses and any(mark[0] == "expert" for mark in taint.marks):
+        m.emit(Note(**m.where(), what="expert", losses=taint.losses))
+    return Val(taint=taint)
+
+
+@models(
+    "torch.nn.functional.scaled_dot_product_attention",
+    ".flash_attn_func",
+    ".flash_attn_varlen_func",
+    ".flash_attn_3_func",
+    ".scaled_dot_product_attention",
+    ".flash_attn_qkvpacked_func",
+    ".flash_attn_with_kvcache",
+)
+def attention(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    causal = kwargs.get("is_causal") or kwargs.get("causal")
+    if const(causal) is True:
+        m.emit(Note(**m.where(), what="causal attention"))
+    elif const(causal) is False and "attn_mask" not in kwargs and len(args) < 4:
+        m.emit(Note(**m.where(), what="attention without a causal mask"))
+    return unknown(*args, *kwargs.values())
 
 
 @models("torch.nn.utils.parameters_to_vector")

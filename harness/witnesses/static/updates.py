@@ -107,6 +107,8 @@ def change(m: Machine, owner: Obj, kind: str, losses: frozenset[int], brought: T
             region=region,
         )
     )
+    for name in family(m, owner):
+        m.objects[name].resets.clear()
     if "val" in streams or "?" in streams:
         owner.updates = owner.updates | frozenset((number,)) | inherited
     else:
@@ -122,7 +124,7 @@ def in_place(m: Machine, value: Val, brought: Taint, *, overwrite: bool) -> None
         value.taint = brought if overwrite else value.taint | brought
         return
     if overwrite:
-        forget(owner)
+        reset(owner, value)
     from_val = frozenset(n for n in brought.losses if isinstance(e := m.events[n], Loss) and e.targets)
     reads = frozenset(t for t in brought.tokens if t.stream in ("val", "train"))
     if from_val or reads:
@@ -137,15 +139,33 @@ def in_place(m: Machine, value: Val, brought: Taint, *, overwrite: bool) -> None
         owner.updates = owner.updates | brought.updates
 
 
-def forget(owner: Obj) -> None:
-    """Its parameters are set anew: earlier updates are gone, also where they were noted on what holds it."""
-    owner.updates = EMPTY
-    parent = owner.parent
-    steps = 0
-    while parent is not None and steps < 12:
-        parent.updates = EMPTY
-        parent = parent.parent
-        steps += 1
+def reset(owner: Obj, value: Val) -> None:
+    """A parameter is set anew: once all of an object are, its earlier updates are gone."""
+    owner.resets.add(next((name for name, held in owner.attrs.items() if held is value), ""))
+    obj: Obj | None = owner
+    while obj is not None and complete(obj):
+        obj.updates = EMPTY
+        obj = obj.parent
+
+
+def complete(obj: Obj, depth: int = 0) -> bool:
+    """Whether every parameter of an object and of the modules in it was set anew."""
+    if "" in obj.resets:
+        return True
+    if depth > 6:
+        return False
+    anything = False
+    for name, held in obj.attrs.items():
+        if isinstance(held, Val) and held.own is obj and held.param == "parameter":
+            anything = True
+            if name not in obj.resets:
+                return False
+        for inner in inner_objects(held):
+            if inner.parent is obj:
+                anything = True
+                if not complete(inner, depth + 1):
+                    return False
+    return anything
 
 
 def load_state(m: Machine, owner: Obj, brought: Taint) -> None:

@@ -8,7 +8,7 @@ accumulator passed to a helper is seen to change.
 from __future__ import annotations
 
 import ast
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 NO = object()
 """Marks a value whose constant is unknown (None is itself a constant)."""
@@ -168,9 +168,13 @@ class Map:
 
 
 class Obj:
-    """An instance of a class. `updates` are the events that changed its parameters since they were last set."""
+    """An instance of a class.
 
-    __slots__ = ("attrs", "cls", "line", "loops", "number", "owners", "parent", "updates")
+    `updates` are the events that changed its parameters since they were last set; `resets` names the parameters that
+    were set anew since the last update ("" stands for all of them).
+    """
+
+    __slots__ = ("attrs", "cls", "line", "loops", "number", "owners", "parent", "resets", "updates")
 
     def __init__(self, cls: Cls | Ext, number: int, line: int, loops: tuple[int, ...]) -> None:
         self.cls = cls
@@ -180,6 +184,7 @@ class Obj:
         self.loops = loops
         self.parent: Obj | None = None
         self.updates: frozenset[int] = EMPTY
+        self.resets: set[str] = set()
         self.owners: dict[int, Obj] = {}
 
 
@@ -259,7 +264,7 @@ class Alt:
         self.options = options
 
 
-Value = Union[Val, Seq, Map, Obj, Fn, Cls, Ext, Bound, Part, Alt]
+Value = Val | Seq | Map | Obj | Fn | Cls | Ext | Bound | Part | Alt
 
 NONE_OPTIONS = 6
 """More alternatives than this are merged into an unknown value."""

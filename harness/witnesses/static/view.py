@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from harness.case import Claim, Script
 from harness.witnesses.static.claimed import claimed_line, claimed_losses
-from harness.witnesses.static.evidence import Lines
 from harness.witnesses.static.events import Loss, Printed, Update
+from harness.witnesses.static.evidence import Lines
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.order import Conflict, conflicts
 

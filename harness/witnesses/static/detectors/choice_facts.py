@@ -20,9 +20,9 @@ def detect(view: View) -> list[Fact]:
         if not isinstance(event, Choice) or event.line in found:
             continue
         first, second = losses(view, event.first), losses(view, event.second)
-        if not (event.first & claimed and event.second & claimed):
+        if not event.first & claimed or (event.second and not event.second & claimed):
             continue
-        if first and second:
+        if first:
             found[event.line] = describe(view, event, first, second)
     return list(found.values())
 

@@ -1,0 +1,61 @@
+"""unnormalised_mixture: what is blended with the model's probability of the answer is no probability of it.
+
+A blend that is computed for the realized token alone may still be normalized (experts that are each a distribution,
+weights that do not see the answer), so on its own it is only a doubt; an expert whose value does not depend on the
+answer at all is not a distribution, and the blend sums to something else than 1.
+"""
+
+from __future__ import annotations
+
+from harness.witnesses.static.detectors.table_facts import answer_in_key, lookups_of
+from harness.witnesses.static.events import Loss, Note
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.updates import closure
+from harness.witnesses.static.view import View
+
+
+def detect(view: View) -> list[Fact]:
+    """Experts that are no distribution, then blends for the realized token."""
+    found = experts(view)
+    return found or blends(view)
+
+
+def experts(view: View) -> list[Fact]:
+    """Mixtures with an expert that does not look at the answer."""
+    claimed = {loss.number for loss in view.claimed}
+    facts: dict[int, Fact] = {}
+    for event in view.m.events:
+        if isinstance(event, Note) and event.what == "expert" and closure(view.m, event.losses) & claimed:
+            doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+            facts[event.line] = Fact(
+                "unnormalised_mixture",
+                CERTAIN if doubt is None else DEPENDS,
+                f"the mixture at line {event.line} counts as the loss of an expert a number that is the same for "
+                "every answer (such as the model's entropy), so its probabilities do not sum to 1",
+                view.lines.path(event),
+                doubt,
+            )
+    return list(facts.values())
+
+
+def blends(view: View) -> list[Fact]:
+    """Table counts blended into the probability of the realized token, after it was selected."""
+    facts: dict[int, Fact] = {}
+    for loss in view.claimed:
+        if loss.kind != "mixture" or loss.line in facts or not lookups_of(view, loss):
+            continue
+        if answer_in_key(view, loss) is not None:
+            continue
+        facts[loss.line] = blend(view, loss)
+    return list(facts.values())
+
+
+def blend(view: View, loss: Loss) -> Fact:
+    """One blend for the realized token."""
+    return Fact(
+        "unnormalised_mixture",
+        DEPENDS,
+        f"counts from a table are blended at line {loss.line} with the model's probability of the realized token only",
+        view.lines.path(lookups_of(view, loss)[0], loss),
+        "whether the blended probabilities of all tokens sum to 1: they are computed for the realized token alone",
+    )
