@@ -35,7 +35,7 @@ _MAX_CALLS = 40
 _MAX_ITEMS = 500_000
 _RUNNERS = {"exec", "builtins.exec", "runpy.run_path", "runpy.run_module"}
 _CHILDREN = {"subprocess.run", "subprocess.call", "subprocess.check_call", "os.execv", "os.execvp"}
-_NAMESPACES = {"builtins", "__builtins__", "sys", "globals()", "vars()", "locals()"}
+_NAMESPACES = {"builtins", "__builtins__", "sys"}
 _SETTINGS = {"os.environ", "sys.argv", "sys.path", "sys"}
 _KNOWN_MODULES = frozenset(
     name.split(".")[0] for name in functions.KNOWN if "." in name and name[0].islower()
@@ -220,6 +220,9 @@ class Evaluator:
     def _store_item(self, held: Any, index: ast.expr, value: Any) -> None:
         if isinstance(held, dict):
             held[self.value(index)] = value
+        elif isinstance(held, Reference) and held.name in ("globals()", "vars()", "locals()"):
+            self.names[str(self.value(index))] = value
+            self.effect = True
         elif isinstance(held, Reference) and held.name.startswith("linecache."):
             pass  # only tracebacks read it
         elif not (

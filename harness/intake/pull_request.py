@@ -87,7 +87,7 @@ class _Reader:
                 continue
             here = self._load_folder(place, groups[place], {e.path for e in old}, origin)
             found += [s for s in here if s.script is not None]
-            silent += [s for s in here if s.script is None and record]
+            silent += [s for s in here if s.script is None and record and (scripts or place.count("/") == 2)]
         notes = [note for s in silent for note in s.notes[-1:]] if found else []
         if copies:
             notes.append(

@@ -116,15 +116,30 @@ def _peel(source: str, file_name: str, read: ReadBeside) -> _Layer | None:
 
 
 def _flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module in order, without the customary `if __name__ == "__main__":` around them."""
+    """The statements of a module in order, without the customary `if __name__ == "__main__":` and `main()` around them.
+
+    So what a wrapper sets before it runs its program is seen statement by statement, and kept.
+    """
+    functions = {s.name: s for s in body if isinstance(s, ast.FunctionDef) and not s.decorator_list}
     for statement in body:
         match statement:
             case ast.If(
                 test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant()])
             ):
-                yield from statement.body
+                yield from (part for s in statement.body for part in _inlined(s, functions))
             case _:
-                yield statement
+                yield from _inlined(statement, functions)
+
+
+def _inlined(statement: ast.stmt, functions: Mapping[str, ast.FunctionDef]) -> list[ast.stmt]:
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[], keywords=[])) if name in functions:
+            body = functions[name].body
+            parameters = functions[name].args
+            leaves = any(isinstance(n, ast.Return | ast.Yield | ast.Nonlocal) for s in body for n in walk(s))
+            if not leaves and not (parameters.args or parameters.posonlyargs or parameters.kwonlyargs):
+                return [s for s in body if not isinstance(s, ast.Global)]
+    return [statement]
 
 
 def _evaluate(statements: list[ast.stmt], wrapper: Evaluator) -> tuple[frozenset[int], list[int]]:

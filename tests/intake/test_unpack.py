@@ -451,3 +451,26 @@ def test_deep_nesting_anywhere_ends_in_a_note_at_most(form: str, depth: int) -> 
     for deep in ("1" + "+1" * depth, "a" + ".b" * depth, "-" * depth + "1", "[" * depth + "]" * depth):
         script = unpack(form.replace("{deep}", deep).encode(), "t.py")
         features(script.runnable, "t.py")
+
+
+def test_settings_made_inside_the_main_function_of_a_launcher_stay_in_effect() -> None:
+    source = (
+        "import os, runpy\nfrom pathlib import Path\n\ndef main() -> None:\n    os.environ['LOOPS'] = '0'\n"
+        "    here = Path(__file__).resolve().parent\n    runpy.run_path(str(here / 'base.py'), run_name='__main__')\n\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    script = unpack(
+        source.encode(), "train_gpt.py", {"base.py": b"import os\nprint(os.environ['LOOPS'])\n"}.get
+    )
+    assert (
+        script.source
+        == "import os, runpy; os.environ['LOOPS'] = '0'; import os\nprint(os.environ['LOOPS'])\n"
+    )
+    assert script.stages == ("file base.py",)
+
+
+def test_a_name_put_into_globals_is_kept() -> None:
+    source = f"import lzma, base64\nglobals()['__file__'] = 'x.py'\nexec(lzma.decompress(base64.b85decode('{XZ}')))\n"
+    script = unpack(source.encode(), "train_gpt.py")
+    assert script.stages == ("base85", "lzma")
+    assert "globals()['__file__'] = 'x.py'" in script.line(1)
