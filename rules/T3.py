@@ -83,5 +83,6 @@ def _after_the_clock(case: Case, run: RunFacts, seen: Calibration, stopped: floa
         status = Status.REVIEW
     else:
         status = Status.FAIL if seen.data == "train" else Status.REVIEW
-    told += ": training data was read after the clock had run out."
+    read = "training data was read" if seen.data == "train" else "data (the log does not say which) was read"
+    told += f": {read} after the clock had run out."
     return capped(case, Finding("T3", status, told, "gptq_calibration_eval_time", Grade.CLAIM, shown))

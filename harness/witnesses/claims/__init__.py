@@ -32,7 +32,7 @@ class Artifact:
     """The artifact of the claimed run in bytes: code as shipped, compressed model, and the totals that are stated.
 
     `recount` is the shipped script plus the compressed model of the claimed log; None where the log states no model.
-    `packed_code` is what the shipped script takes when it is packed as self-extracting scripts are (LZMA, base85);
+    `packed_code` is what the shipped script takes when packed as self-extracting scripts are (LZMA, base85);
     `shortest_copy` is the size of the shortest training script of the folder: a readable copy may lie beside the artifact's.
     """
 

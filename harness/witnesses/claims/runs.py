@@ -13,7 +13,13 @@ from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
 _CALIBRATION = re.compile(
     r"(?i)(?:gptq|awq|hessian|calib)\w*[^\n]{0,80}(?:calibrat|collect|generat|hessians)"
 )
-_LASTED = re.compile(r"(?i)(?:\bin|time=|time:|took|elapsed[=:]?)\s?(\d{1,6}(?:\.\d{1,4})?)\s?(ms|s)\b")
+_NOT_DONE = re.compile(r"(?i)without|\bno\b|skip|disabled|reserv|budget")
+_ENDED = re.compile(
+    r"(?i)total[_ ]train(?:[_ ]time|ing time|\+gptq)[:=]?\s?(\d{1,7}(?:\.\d{1,4})?)\s?(ms|s)\b"
+)
+_LASTED = re.compile(
+    r"(?i)(?:\bin|(?<![a-z_])time[=:]|post_time:|took|elapsed[=:]?)\s?(\d{1,6}(?:\.\d{1,4})?)\s?(ms|s)\b"
+)
 _STEP = re.compile(r"(?i)(?:step[:\s]{1,2}|^\s*)(\d{1,8})/\d{1,8}\b")
 _STEP_MS = re.compile(r"step_avg:\s?(\d{1,7}(?:\.\d{1,4})?)ms")
 _TOKENS = ("val_tokens", "tokens", "n_val_tokens", "val_token_count")
@@ -32,12 +38,15 @@ class Stated:
 class Calibration:
     """Quantization calibration as the log tells it: `data` is "train", "val", "self" or "unknown".
 
-    `after_stop` says that its line comes after the line that stops training; `ms` is its own duration where stated.
+    `after_stop` says that its line comes after the line that stops training; `ms` is its own duration and `end_ms` the
+    training clock after it, where stated; `reserve_ms` the time that the run sets aside for it.
     """
 
     data: str
     after_stop: bool
     ms: float | None
+    end_ms: float | None
+    reserve_ms: float | None
     evidence: Evidence
 
 
@@ -198,18 +207,46 @@ def _outer(log: Log) -> Iterator[tuple[int, str]]:
 
 def _calibration(log: Log, stop: int, until: int) -> Calibration | None:
     """The first line after the end of training that tells of calibration on data, with what the next ones add."""
-    lines = [(n, t) for n, t in _outer(log) if n <= until and _CALIBRATION.search(t)]
+    lines = [
+        (n, t) for n, t in _outer(log) if n <= until and _CALIBRATION.search(t) and not _NOT_DONE.search(t)
+    ]
     run = [(n, t) for n, t in lines if n > stop] or lines[:1]
     if not run:
         return None
-    text = " ".join(t for _, t in run).lower()
+    lasted = [_ms(m) for _, t in run for m in _LASTED.finditer(t)]
+    ended = [_ms(m) for _, t in run for m in _ENDED.finditer(t)]
+    return Calibration(
+        _data(" ".join(t for _, t in run).lower()),
+        run[0][0] > stop,
+        max(lasted, default=None),
+        max(ended, default=None),
+        _reserve(log, until),
+        log.evidence(run[0][0]),
+    )
+
+
+def _data(text: str) -> str:
+    """What calibration lines say they read."""
     if re.search(r"autoregressive|self-gen|generat|ar self|synthetic|random tokens", text):
-        data = "self"
-    elif re.search(r"source=val|on val|val_tokens|validation", text):
-        data = "val"
-    elif re.search(r"train|calibration data|batches|hessian", text):
-        data = "train"
-    else:
-        data = "unknown"
-    lasted = [float(m[1]) * (1.0 if m[2] == "ms" else 1000.0) for _, t in run for m in _LASTED.finditer(t)]
-    return Calibration(data, run[0][0] > stop, max(lasted, default=None), log.evidence(run[0][0]))
+        return "self"
+    if re.search(r"source=val|on val|val_tokens|validation", text):
+        return "val"
+    return (
+        "train"
+        if re.search(r"train(?:ing)?[ _-](?:data|batches|tokens|shards)|source=train", text)
+        else "unknown"
+    )
+
+
+def _ms(match: re.Match[str]) -> float:
+    return float(match[1]) * (1.0 if match[2].lower() == "ms" else 1000.0)
+
+
+def _reserve(log: Log, until: int) -> float | None:
+    for printed in log.settings:
+        if printed.line <= until and printed.key in ("gptq_reserve_seconds", "gptq_reserve_ms"):
+            try:
+                return float(printed.value) * (1.0 if printed.key.endswith("_ms") else 1000.0)
+            except ValueError:
+                continue
+    return None
