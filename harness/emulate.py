@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.case import Claim, Script, Submission
@@ -102,7 +103,9 @@ def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
     wall_s: float, world: World | None, *, mild: bool,
 ) -> Run:  # fmt: skip
-    scale = scale_profile(script.runnable, claim.environment(), mild=mild)
+    scale = scale_profile(
+        script.runnable, claim.environment(), helpers=_helpers(submission, script), mild=mild
+    )
     world = world or miniature(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
         caseops=scale.caseops,
@@ -123,7 +126,7 @@ def _attempt(
     outcome, reason = classify(
         completed.reason,
         completed.returncode,
-        place.printed(out),
+        place.printed(out, submission.files),
         read_text(out / "stderr.txt"),
         script=place.script,
         label=claim.label,
@@ -145,14 +148,16 @@ class _Place:
     workdir: str
     script: str
 
-    def printed(self, out: Path) -> str:
-        """Standard output; where it shows no score, the log files of the script as well."""
+    def printed(self, out: Path, brought: Collection[str]) -> str:
+        """Standard output; where it shows no score, log files too that the script wrote (those `brought` say nothing)."""
         printed = read_text(out / "stdout.txt")
         if "val_" in printed or "bpb" in printed:
             return printed
         folder = out / "work" / self.workdir.removeprefix("/work/")
         logs = [p for pattern in ("*.txt", "*.log", "logs/*") for p in sorted(folder.glob(pattern))]
-        return "\n".join([printed, *(read_text(p) for p in logs if p.is_file() and not p.is_symlink())])
+        return "\n".join(
+            [printed, *(read_text(p) for p in logs if str(p.relative_to(folder)) not in brought)]
+        )
 
 
 def _lay_out(
@@ -164,7 +169,8 @@ def _lay_out(
     shutil.copytree(submission.root, here, symlinks=True)
     path = here / script.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(scale.source, encoding="utf-8")
+    for name, text in {script.path: scale.source, **scale.helpers}.items():
+        (here / name).write_text(text, encoding="utf-8")
     for name in ("audit", "trace"):
         (out / name).mkdir(parents=True, exist_ok=True)
     _link_data(script.runnable, world, out / "work" / "data")
@@ -186,6 +192,12 @@ def _lay_out(
     }
     (out / "audit" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return place
+
+
+def _helpers(submission: Submission, script: Script) -> dict[str, str]:
+    """The other Python files of the submission, by path."""
+    names = [n for n in submission.files if n.endswith(".py") and n != script.path]
+    return {n: read_text(submission.root / n).replace("\r\n", "\n") for n in names}
 
 
 def _link_data(source: str, world: World, data: Path) -> None:

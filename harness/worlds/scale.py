@@ -6,6 +6,7 @@ layers and heads, the vocabulary, every feature, rate and number of epochs stay 
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import math
 import re
@@ -26,7 +27,8 @@ TRAIN_TOKENS = 120_000
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """The small run: `env` and `argv` override settings, `source` is the script with constants replaced line for line.
+    """The small run: `env` and `argv` override settings, `source` is the script with constants replaced line for line,
+    `helpers` likewise the submission's other modules that it uses.
 
     `overrides` lists (name, was, used). `step_seconds` is the virtual time that each of the first `steps` training
     steps takes, so that they fill the training budget. `val_tokens` and `train_tokens` are what the world should hold.
@@ -35,6 +37,7 @@ class Scale:
     env: Mapping[str, str]
     argv: tuple[str, ...]
     source: str
+    helpers: Mapping[str, str]
     overrides: tuple[tuple[str, str, str], ...]
     vocab_size: int
     caseops: bool
@@ -45,18 +48,29 @@ class Scale:
     steps: int
 
 
-def scale_profile(source: str, claimed_env: Mapping[str, str], *, mild: bool = False) -> Scale:
+def scale_profile(
+    source: str,
+    claimed_env: Mapping[str, str],
+    *,
+    helpers: Mapping[str, str] | None = None,
+    mild: bool = False,
+) -> Scale:
     """The profile for a script with its claimed settings. `mild` shrinks width and sequences half as much.
 
+    `helpers` are the other Python files of the submission, by path; those that the script names shrink with it.
     Raises SyntaxError when the source does not parse.
     """
+    used = _used(source, helpers or {})
     found = numbers(source, claimed_env)
     words = texts(source, claimed_env)
+    for path, text in used.items():
+        found += [dataclasses.replace(n, file=path) for n in numbers(text, {})]
+        words = texts(text, claimed_env) | words
     vocab_size, caseops = _vocabulary(found, words)
     sizes = _sizes(found, vocab_size, 2 if mild else 1)
     env: dict[str, str] = {}
     argv: list[str] = []
-    changes: dict[Place, str] = {}
+    changes: dict[str, dict[Place, str]] = {path: {} for path in ("", *used)}
     overrides: dict[tuple[str, str], str] = {}
     for number in found:
         new = shrunk(number.name, number.value, sizes)
@@ -69,12 +83,13 @@ def scale_profile(source: str, claimed_env: Mapping[str, str], *, mild: bool = F
         elif number.option:
             argv += [number.option, str(new)]
         elif number.place:
-            changes[number.place] = str(new)
+            changes[number.file][number.place] = str(new)
     warmup = min(int(_first(found, "warmup_steps", default=0.0)), 2)
     return Scale(
         env=env,
         argv=tuple(argv),
-        source=replace(source, changes),
+        source=replace(source, changes[""]),
+        helpers={path: replace(text, changes[path]) for path, text in used.items()},
         overrides=tuple((name, was, used) for (name, was), used in overrides.items()),
         vocab_size=vocab_size,
         caseops=caseops,
@@ -84,6 +99,28 @@ def scale_profile(source: str, claimed_env: Mapping[str, str], *, mild: bool = F
         step_seconds=_budget(found) / sizes.steps,
         steps=sizes.steps + 2 * warmup,
     )
+
+
+def _used(source: str, helpers: Mapping[str, str]) -> dict[str, str]:
+    """The helpers that the script names, as a module or as a file, and that those name in turn."""
+    used: dict[str, str] = {}
+    texts_to_read = [source]
+    while texts_to_read:
+        text = texts_to_read.pop()
+        for path, helper in helpers.items():
+            stem = path.rpartition("/")[2].removesuffix(".py")
+            if path not in used and re.search(rf"\b{re.escape(stem)}\b", text) and _parses(helper):
+                used[path] = helper
+                texts_to_read.append(helper)
+    return used
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _sizes(found: list[Number], vocab_size: int, times: int) -> Sizes:

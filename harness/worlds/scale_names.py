@@ -217,6 +217,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r".*(eval|val|sliding|slide|slot|score|ngram).*batch.*(seqs|size|windows)?|batch_(seqs|windows)", 17,
      _sequences_at_once, "sequences scored at once"),
     (r".*(ttt|lora|adapt|global).*batch.*", 9, _ttt_batch, "sequences or documents adapted at once"),
+    (r"take", 16_384, _val_batch, "training tokens taken to calibrate"),
     # chunks, documents, tables
     (r".*(chunk|segment|seg|block)_?(tokens|toks|len)|.*chunk_?(size|sz)?", 24, _document_chunk, "span of an update"),
     (r".*(prefix|max|num|ttt|val|eval|warm|train)_?docs?(uments)?|.*_doc_(limit|count)", 50, _documents,
@@ -232,7 +233,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      "calibration batches"),
     (r".*calib\w*_(seqs|samples|sequences|nsamples)|.*(gptq|ar)_(seqs|samples|num_seqs|nsamples)|.*self_gen_seqs", 5,
      _few, "calibration sequences"),
-    (r".*(n|num|max)_(calib|gen|ar)_?(seqs|sequences|samples)", 5, _few, "calibration sequences"),
+    (r"(n|num|max)_(calib_|gen_|ar_)?(seqs|sequences|samples)", 5, _few, "calibration sequences"),
 )  # fmt: skip
 
 RULES = tuple(Rule(re.compile(p), least, shrink, reason) for p, least, shrink, reason in _TABLE)

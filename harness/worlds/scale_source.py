@@ -25,21 +25,24 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """One number of the script. `name` is lower case with underscores; exactly one of the other places is set."""
+    """One number of the script. `name` is lower case with underscores; one of variable, option and place is
+    set. `file` is empty for the script itself."""
 
     name: str
     value: float
     variable: str | None = None
     option: str | None = None
     place: Place | None = None
+    file: str = ""
 
 
 def numbers(source: str, claimed: Mapping[str, str]) -> list[Number]:
     """Every named number of the script, the claimed value before the default. Raises SyntaxError."""
     tree = ast.parse(source)
     found: dict[tuple[str, str], Number] = {}
+    parameters = _parameters(tree)
     for node in ast.walk(tree):
-        for number in _numbers_at(node, claimed):
+        for number in (*_numbers_at(node, claimed), *_positional(node, parameters)):
             key = (number.variable or number.option or str(number.place), number.name)
             found.setdefault(key, number)
     seen = {n.variable for n in found.values()}
@@ -160,9 +163,24 @@ def _of_call(node: ast.Call) -> Iterator[Number]:
         if isinstance(flag, ast.Constant) and _OPTION.fullmatch(str(flag.value)) and value is not None:
             yield Number(str(flag.value)[2:].replace("-", "_"), value, option=str(flag.value))
         return
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "take" and len(node.args) == 1:
+        yield from _literal("take", node.args[0])  # tokens taken from a stream
     for keyword in node.keywords:
         if keyword.arg is not None:
             yield from _literal(keyword.arg, keyword.value)
+
+
+def _parameters(tree: ast.Module) -> dict[str, list[str]]:
+    """The positional parameters of the script's own functions, by function name."""
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    return {f.name: [a.arg for a in f.args.args if a.arg != "self"] for f in functions}
+
+
+def _positional(node: ast.AST, parameters: Mapping[str, list[str]]) -> Iterator[Number]:
+    """Constants passed by position to a function of the script: named as that function names them."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        for name, argument in zip(parameters.get(node.func.id, []), node.args, strict=False):
+            yield from _literal(name, argument)
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Number]:

@@ -34,7 +34,12 @@ def test_float32_kernel(tmp_path: Path) -> None:
     script.write_text(textwrap.dedent(SCRIPT))
     environment = os.environ | {"PYTHONPATH": str(HARNESS), "TRITON_INTERPRET": "1"}
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.strip().split("\n")[-1]) < 1e-5

@@ -12,6 +12,7 @@ from . import (
     attention,
     clock,
     compiler,
+    compression,
     cuda,
     determinism,
     distributed,
@@ -37,6 +38,7 @@ def install(config: dict[str, Any]) -> EmulatorMode:
     optimizers.install()
     triton.install()
     packages.install()
+    compression.install()
     tools.install(config)
     mode.activate()
     return mode

@@ -66,6 +66,9 @@ class Settings(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in ("triton", "cpp", "cuda", "trace", "aot_inductor", "rocm"):
+            self.__dict__[name] = Settings(f"{self.__name__}.{name}")
+            return self.__dict__[name]
         return 0
 
     def patch(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,7 +82,7 @@ class StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in ("config", "cpp", "triton"):
+        if name == "config":
             return importlib.import_module(f"{self.__name__}.config")
         return identity
 
