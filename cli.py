@@ -121,7 +121,8 @@ def audit_command(
 def _load(target: Path | None, repo: Path | None, pr: int | None, scratch: Path) -> list[Submission]:
     if target is not None:
         return load_target(target, scratch)
-    assert repo is not None and pr is not None
+    assert repo is not None
+    assert pr is not None
     return load_pull_request(repo, pr, scratch)
 
 

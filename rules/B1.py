@@ -76,8 +76,8 @@ def books_balance(case: Case) -> Finding:
         Finding(
             "B1",
             status,
-            f"The losses balance ({loss}), the bytes do not: BPB {books.printed_bpb:.6f} was printed, {books.rebuilt_bpb:.6f} "
-            f"follows from the tokenizer's own byte lengths ({ratio:+.2%}).",
+            f"The losses balance ({loss}), the bytes do not: BPB {books.printed_bpb:.6f} was printed, "
+            f"{books.rebuilt_bpb:.6f} follows from the tokenizer's own byte lengths ({ratio:+.2%}).",
             category="byte_count",
             grade=Grade.TRACE,
         ),

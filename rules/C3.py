@@ -86,7 +86,9 @@ def _leaked(case: Case, leak: Leak) -> Finding:
     elif leak.suspect:
         few = True
     if leak.loose:
-        summary += " What was trained is a tensor of its own beside the model, optimized on the tokens it then scores (SLOT)."
+        summary += (
+            " What was trained is a tensor beside the model, optimized on the tokens it then scores (SLOT)."
+        )
     category = (
         "slot" if leak.loose else "multi_pass_rescore" if leak.rescored else "train_on_val_before_score"
     )

@@ -1,4 +1,4 @@
-"""What rules share: evidence from frames and events, the cap on doubtful configurations, and the word of the static witness."""
+"""What rules share: evidence from frames and events, the cap on doubtful configurations, the static witness's word."""
 
 from __future__ import annotations
 

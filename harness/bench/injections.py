@@ -24,7 +24,8 @@ def step(names):
     holders = list(seen.values()) + [v for h in list(seen.values()) for v in getattr(h, '__dict__', {}).values()]
     models = [m for m in holders if isinstance(m, torch.nn.Module)]
     model = max(models, key=lambda m: (m is seen.get('eval_model'), sum(p.numel() for p in m.parameters())))
-    streams = [t for t in holders if isinstance(t, torch.Tensor) and t.dim() == 1 and not t.is_floating_point() and t.numel() > 2000]
+    flat = [t for t in holders if isinstance(t, torch.Tensor) and t.dim() == 1]
+    streams = [t for t in flat if not t.is_floating_point() and t.numel() > 2000]
     tokens = max(streams, key=lambda t: t.numel())[:1025].long()
     with torch.enable_grad():
         for m in models:

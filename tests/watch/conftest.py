@@ -17,7 +17,7 @@ from harness.witnesses.trace import Trace, read_trace
 INSIDE = str(Path(__file__).parents[2] / "harness")
 VOCAB, LENGTH = 64, 2049
 
-PRELUDE = '''
+PRELUDE = """
 import math, os, copy
 import numpy as np
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -47,7 +47,7 @@ def evaluate(name="final"):
     for i in range(0, 32, 4):
         total += net(X[i:i+4], Y[i:i+4]).double() * 256
     report((total / 2048).item(), name)
-'''
+"""
 
 
 def stream() -> np.ndarray:
@@ -72,7 +72,9 @@ def watched(tmp_path: Path) -> Callable[[str], Trace]:
         _, status = os.waitpid(child, 0)
         log = (tmp_path / "log").read_text()
         assert os.waitstatus_to_exitcode(status) == 0, log
-        trace = read_trace(tmp_path / "trace", np.full(LENGTH, 2.0), np.flatnonzero(stream() == 1).astype(np.int64))
+        trace = read_trace(
+            tmp_path / "trace", np.full(LENGTH, 2.0), np.flatnonzero(stream() == 1).astype(np.int64)
+        )
         assert trace.complete, log
         assert not trace.holes
         return trace

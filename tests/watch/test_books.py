@@ -122,7 +122,9 @@ def test_number_that_no_score_adds_up_to(watched: Watched) -> None:
 
 
 def test_wrong_bytes(watched: Watched) -> None:
-    trace = watched("print(f'val_loss:{net(X, Y).item():.8f} val_bpb:{net(X, Y).item() / math.log(2) / 2.4:.8f}')")
+    trace = watched(
+        "print(f'val_loss:{net(X, Y).item():.8f} val_bpb:{net(X, Y).item() / math.log(2) / 2.4:.8f}')"
+    )
     assert trace.balance.nats
     assert not trace.balance.bytes
     assert trace.balance.printed_bpb is not None

@@ -189,7 +189,10 @@ def test_lines_of_the_update(watched: Watched) -> None:
     source = BROKEN["epochs before the eval"][0]
     leak = watched(source).leak
     assert leak is not None
-    assert [f.line for f in leak.update] == [line_of("opt.step()", source), line_of("    train(X, Y)", source)]
+    assert [f.line for f in leak.update] == [
+        line_of("opt.step()", source),
+        line_of("    train(X, Y)", source),
+    ]
     assert leak.update[0].function == "train"
     assert leak.update[0].start == line_of("def train", source)
 

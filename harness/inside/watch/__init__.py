@@ -70,7 +70,7 @@ def _watch_kernels(mode: Any, entries: Entries) -> None:
 
         return enter if fn is None else enter(fn)
 
-    torch.library.custom_op = custom_op  # type: ignore[assignment]
+    torch.library.custom_op = custom_op
 
 
 def _watch_blinding(ledger: Ledger) -> None:

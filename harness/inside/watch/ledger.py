@@ -25,10 +25,11 @@ class Ledger:
     def __init__(self, folder: str, root: str) -> None:
         os.makedirs(folder, exist_ok=True)
         self._root = root.rstrip("/") + "/"
-        self._events = open(os.path.join(folder, "events.jsonl"), "w", buffering=1 << 16)
-        self._scores = open(os.path.join(folder, "scores.bin"), "wb", buffering=1 << 20)
-        self._codes = open(os.path.join(folder, "codes.bin"), "wb", buffering=1 << 20)
-        self._values = open(os.path.join(folder, "values.bin"), "wb", buffering=1 << 20)
+        # Open as long as the script runs: `close` closes them at every way out.
+        self._events = open(os.path.join(folder, "events.jsonl"), "w", buffering=1 << 16)  # noqa: SIM115
+        self._scores = open(os.path.join(folder, "scores.bin"), "wb", buffering=1 << 20)  # noqa: SIM115
+        self._codes = open(os.path.join(folder, "codes.bin"), "wb", buffering=1 << 20)  # noqa: SIM115
+        self._values = open(os.path.join(folder, "values.bin"), "wb", buffering=1 << 20)  # noqa: SIM115
         self._stacks: dict[tuple[tuple[str, int, str, int], ...], int] = {}
         self.sequence = 0
         self.rows = 0
@@ -96,7 +97,8 @@ class Ledger:
 
     def positions_of(self, rows: np.ndarray) -> np.ndarray:
         """The val positions of rows of scores.bin."""
-        return self._positions[rows]
+        found: np.ndarray = self._positions[rows]
+        return found
 
     def codes(self, codes: np.ndarray) -> tuple[int, int]:
         """Append to codes.bin; returns (first row, count)."""

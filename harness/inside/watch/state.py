@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch._C import DisableTorchFunction  # the real ones: a script that calls them is noted
-from torch.multiprocessing.reductions import StorageWeakRef
+from torch.multiprocessing import reductions
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
@@ -64,6 +64,12 @@ _INITS = [
 ]
 
 
+# A weak reference to the storage itself: its address is not given out again as long as this is held.
+_WEAK: Any = reductions.StorageWeakRef
+_TENSOR: Any = torch.Tensor
+_MODULE: Any = torch.nn.Module
+_OPTIMIZER: Any = Optimizer
+
 MODULE, LOOSE, SUSPECT = 1, 2, 3
 """Kinds of state that know a position: a tensor of a module; one that no module owns; one whose value came from nobody
 knows where while another tensor knew the position."""
@@ -84,7 +90,7 @@ class _Piece:
     __slots__ = ("absorbed", "clean", "known", "loose", "pending", "ref", "suspected")
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        self.ref = StorageWeakRef(tensor.untyped_storage())
+        self.ref = _WEAK(tensor.untyped_storage())
         self.known: np.ndarray | None = None
         self.pending: list[np.ndarray] = []  # of gradients that lie ready
         self.absorbed: list[np.ndarray] = []  # of gradients that were written into the tensor
@@ -139,7 +145,7 @@ class StateBook:
             torch.autograd.grad: self.grad,
             torch.Tensor.clone: self.clone,
             torch.clone: self.clone,
-            torch.Tensor.grad.__set__: self.grad_set,  # type: ignore[attr-defined]
+            _TENSOR.grad.__set__: self.grad_set,
         }
         for name in _WRITES:
             method = getattr(torch.Tensor, name, None)
@@ -157,8 +163,8 @@ class StateBook:
     def watch_modules(self) -> None:
         """Keep account of modules and of those that take part in a forward pass; note when state is taken or stepped."""
         book = self
-        create, revive = torch.nn.Module.__init__, torch.nn.Module.__setstate__
-        state_dict = torch.nn.Module.state_dict
+        create, revive = _MODULE.__init__, _MODULE.__setstate__
+        state_dict = _MODULE.state_dict
 
         def created(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
             create(module, *args, **kwargs)
@@ -172,25 +178,25 @@ class StateBook:
             book._state_taken(module)
             return state_dict(module, *args, **kwargs)
 
-        torch.nn.Module.__init__ = created  # type: ignore[method-assign]
-        torch.nn.Module.__setstate__ = revived  # type: ignore[method-assign]
-        torch.nn.Module.state_dict = taken  # type: ignore[method-assign, assignment]
-        zero = torch.nn.Module.zero_grad
+        _MODULE.__init__ = created
+        _MODULE.__setstate__ = revived
+        _MODULE.state_dict = taken
+        zero = _MODULE.zero_grad
 
         def zeroed(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
             zero(module, *args, **kwargs)
             book.forget_gradients(module.parameters())
 
-        torch.nn.Module.zero_grad = zeroed  # type: ignore[method-assign]
+        _MODULE.zero_grad = zeroed
         register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: book._stepping())
         register_optimizer_step_post_hook(lambda optimizer, args, kwargs: book._stepped(optimizer))
-        clear = Optimizer.zero_grad
+        clear = _OPTIMIZER.zero_grad
 
         def cleared(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
             clear(optimizer, *args, **kwargs)
             book.forget_gradients(p for g in optimizer.param_groups for p in g["params"])
 
-        Optimizer.zero_grad = cleared  # type: ignore[method-assign]
+        _OPTIMIZER.zero_grad = cleared
 
     # ---- gradients -------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class Tracker:
         """`value` as a tracked tensor, its autograd history kept."""
         with DisableTorchFunction(), torch.set_grad_enabled(value.requires_grad):
             out = value.as_subclass(Tracked)
-        out._codes = codes  # type: ignore[attr-defined]
+        out._codes = codes
         return out
 
     def follow(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:

@@ -176,8 +176,9 @@ def read_record(folder: Path) -> Record:
     table = _array(folder / "scores.bin", _SCORE)
     codes = _array(folder / "codes.bin", "<i8").astype(np.int64)
     values = _array(folder / "values.bin", "<f8").astype(np.float64)
+    leak, kind = table["leak"].astype(np.int64), table["kind"].astype(np.int64)
     record = Record(
-        0, table["position"].astype(np.int64), table["loss"].astype(np.float64), table["leak"].astype(np.int64), table["kind"].astype(np.int64),
+        0, table["position"].astype(np.int64), table["loss"].astype(np.float64), leak, kind,
         {}, {}, set(), [], [], [], [], [], [], [], False, False,
     )  # fmt: skip
     for event in _lines(events):
