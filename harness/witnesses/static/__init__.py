@@ -23,15 +23,12 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
     `files` are the other text files of the submission by path relative to the script's folder (helpers that it
     imports, C sources that it compiles). Never raises for what a script contains: problems are in the result.
     """
-    from harness.witnesses.static import program, summary
+    from harness.witnesses.static import looks
 
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, RECURSION))
     try:
-        m, problems = program.follow(
-            script.runnable, script.display, claim.environment(), claim.argv, files or {}
-        )
-        return summary.summarize(m, script, claim, files or {}, problems)
+        return looks.look(script, claim, files or {})
     except SyntaxError as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
     finally:

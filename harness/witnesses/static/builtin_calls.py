@@ -44,6 +44,7 @@ def getenv(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if not isinstance(name, str):
         return Val(taint=CLEAN.with_marks(("outside", "environment")))
     mark = CLEAN.with_marks(("env", name))
+    m.settings[name] = str(m.environment.get(name, const(default) if const(default) is not NO else ""))
     if name in m.environment:
         return Val(m.environment[name], mark)
     if isinstance(default, Val):

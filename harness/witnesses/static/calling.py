@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.witnesses.static import library, losses, statements
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import DEPTH, Env, Machine, choose, elements, unknown
 from harness.witnesses.static.values import (
     CLEAN,
@@ -183,6 +184,8 @@ def call_function(m: Machine, function: Fn, args: list[Value], kwargs: dict[str,
     key = id(function.node)
     if m.calling.count(key) >= 2 or len(m.frames) > DEPTH:
         return unknown(*args, *kwargs.values())
+    if args and isinstance(function.self, Obj):
+        note_training_batch(m, function.self, args)
     env = Env(function.env, function.file)
     bind_parameters(m, function, env, args, kwargs)
     caller_file, caller_line = m.file, m.line
@@ -288,6 +291,12 @@ def call_object(m: Machine, obj: Obj, args: list[Value], kwargs: dict[str, Value
     result = library.call_library_object(m, obj, args, kwargs)
     run_hooks(m, obj, args, result)
     return result
+
+
+def note_training_batch(m: Machine, obj: Obj, args: list[Value]) -> None:
+    """Note that a whole model is run on tokens of training shards."""
+    if obj.parent is None and args and is_module(obj) and taint_of(args[0]).reads("train"):
+        m.emit(Note(**m.where(), what="model run on training shards"))
 
 
 def run_hooks(m: Machine, obj: Obj, args: list[Value], result: Value) -> None:

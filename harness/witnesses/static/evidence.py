@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.case import Evidence, Script
-from harness.witnesses.static.events import Event, Read
+from harness.witnesses.static.events import Event, Printed, Read
 from harness.witnesses.static.machine import Machine
 
 
@@ -25,6 +27,17 @@ class Lines:
     def of(self, event: Event) -> Evidence:
         """Evidence that points at an event."""
         return self.at(event.file, event.line)
+
+    def printed(self, event: Printed) -> Evidence:
+        """Evidence for a printed line: the innermost call whose line holds words of its text."""
+        words = [w for w in re.findall(r"[a-zA-Z_]{3,}", event.text) if w]
+        found = self.of(event)
+        for file, line in [*event.frames, (event.file, event.line)]:
+            source = self.m.sources[file].lines
+            span = "\n".join(source[line - 1 : line + 6])
+            if any(word in span for word in words):
+                found = self.at(file, line)
+        return found
 
     def calls(self, event: Event) -> list[Evidence]:
         """The calls that lead to an event, outermost first, then the event."""

@@ -274,8 +274,18 @@ def is_mask(value: Value) -> bool:
     return isinstance(value, Val) and value.const is NO and value.low == 0 and value.high == 1
 
 
+def note_clock(m: Machine, left: Value, right: Value) -> None:
+    """Remember a clock that is compared with a constant: a limit on time."""
+    for clock, limit in ((left, right), (right, left)):
+        known = const(limit)
+        timed = isinstance(clock, Val) and any(mark[0] == "time" for mark in clock.taint.marks)
+        if timed and isinstance(known, int | float) and known > 1 and const(clock) is NO:
+            m.clocks.append((len(m.events), m.file, m.line, float(known), m.loop_numbers()))
+
+
 def compare_values(m: Machine, kind: type[ast.cmpop], left: Value, right: Value) -> Any:
     """True, False or NO."""
+    note_clock(m, left, right)
     if isinstance(right, Ext) and right.path == "os.environ" and isinstance(const(left), str):
         return (const(left) in m.environment) is (kind is ast.In)
     if isinstance(left, Val) and isinstance(right, Val):

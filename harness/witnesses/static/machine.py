@@ -89,6 +89,7 @@ class Machine:
         self, environment: Mapping[str, str], argv: tuple[str, ...], files: Mapping[str, str]
     ) -> None:
         self.environment = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "8", **environment}
+        self.settings: dict[str, str] = {}
         self.argv = argv
         self.files = files
         self.sources: list[Source] = []
@@ -107,6 +108,7 @@ class Machine:
         self.disk: dict[str, Taint] = {}
         self.hooks: list[tuple[Obj | None, Value]] = []
         self.notes: list[str] = []
+        self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []
         self.reached: set[tuple[int, int]] = set()
         self.calling: list[int] = []

@@ -243,7 +243,8 @@ def in_place(m: Machine, value: Val, name: str, args: list[Value], kwargs: dict[
     if value.param == "grad":
         return value
     if name in TABLE_ADDS and value.own is None:
-        index = kwargs.get("index") or (args[1] if len(args) > 1 else (args[0] if args else Val()))
+        first = name in ("index_put_", "put_")
+        index = kwargs.get("index") or (args[0] if first or len(args) < 2 else args[1]) if args else Val()
         tables.array_write(m, value, index, Val(taint=brought))
         return value
     if value.own is not None:

@@ -69,14 +69,28 @@ def site(loss: Loss) -> tuple[int, ...]:
 
 
 def scored_before(
-    losses: list[Loss], claimed: set[int], sites: set[tuple[int, ...]], update: Update, loss: Loss
+    losses: list[Loss],
+    trained: set[int],
+    claimed: set[int],
+    sites: set[tuple[int, ...]],
+    update: Update,
+    loss: Loss,
 ) -> bool:
     """Whether the same places had scored the same tokens before the update, in one procedure with it.
 
     An evaluation that merely ran earlier (monitoring) makes no token already scored: the earlier loss must enter the
-    claimed number too, or share a loop with the update.
+    claimed number too, or share a loop with the update. A loss beside the update in its loop that trains nothing is a
+    score as well, whichever line takes it.
     """
     around = {step[0] for step in update.loops}
+    if any(
+        e.number < update.number
+        and e.on_val
+        and e.number not in trained
+        and around & {step[0] for step in e.loops} & {loop for loop, _ in e.region}
+        for e in losses
+    ):
+        return True
     for earlier in losses:
         if earlier.number >= update.number:
             break
@@ -100,6 +114,18 @@ def sites_of(loss: Loss, losses: dict[int, Loss]) -> set[tuple[int, ...]]:
     return found
 
 
+def ancestors(numbers: set[int], losses: dict[int, Loss]) -> set[int]:
+    """Losses and those they were made from."""
+    seen: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        number = todo.pop()
+        if number not in seen:
+            seen.add(number)
+            todo.extend(losses[number].parents if number in losses else ())
+    return seen
+
+
 def same_tokens(a: Loss, b: Loss) -> bool:
     """Whether two losses may be of the same tokens."""
     x, y = by_loop(a.region), by_loop(b.region)
@@ -111,6 +137,7 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
     found: list[Conflict] = []
     by_number = {loss.number: loss for loss in losses}
     numbers = {loss.number for loss in claimed}
+    trained = ancestors({n for update in updates.values() for n in update.losses}, by_number)
     for loss in claimed:
         sites = sites_of(loss, by_number)
         for number in sorted(loss.updates):
@@ -127,6 +154,6 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
             elif doubtful(update, loss):
                 doubt = "a condition that hangs on something outside the script"
-            again = scored_before(losses, numbers, sites, update, loss)
+            again = scored_before(losses, trained, numbers, sites, update, loss)
             found.append(Conflict(loss, update, doubt is None, doubt, again))
     return found

@@ -39,7 +39,8 @@ def follow(
     except Exception as error:
         # A script may do what no rule of the machine foresees; what was seen up to there still holds.
         problems.append(
-            f"the path was not followed to its end: the witness broke down at line {m.line} ({type(error).__name__}: {error})"
+            f"the path was not followed to its end: the witness broke down at line {m.line} "
+            f"({type(error).__name__}: {error})"
         )
     return m, problems + m.notes
 

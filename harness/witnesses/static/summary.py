@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.case import Claim, Script
-from harness.witnesses.static.detectors import choice_facts, mixture_facts, order_facts, table_facts
+from harness.witnesses.static.detectors import (
+    choice_facts,
+    mixture_facts,
+    order_facts,
+    table_facts,
+    training_time,
+)
 from harness.witnesses.static.events import Event, Note, Read, Update
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.view import View, view_of
 
-DETECTORS = (order_facts.detect, table_facts.detect, choice_facts.detect, mixture_facts.detect)
+DETECTORS = (
+    order_facts.detect,
+    table_facts.detect,
+    choice_facts.detect,
+    mixture_facts.detect,
+    training_time.detect,
+)
 
 
 def summarize(
@@ -38,7 +50,7 @@ def summarize(
         causal=sites(view, "causal attention", noted(m, "causal attention")),
         acausal=sites(view, "attention without a causal mask", noted(m, "attention without a causal mask")),
         loss_kinds=tuple(sorted({loss.kind for loss in view.claimed})),
-        claimed_line=view.lines.of(view.line) if view.line is not None else None,
+        claimed_line=view.lines.printed(view.line) if view.line is not None else None,
         followed=ended,
         score_followed=bool(view.claimed),
         problems=tuple(problems),

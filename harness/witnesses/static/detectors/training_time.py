@@ -1,0 +1,66 @@
+"""gptq_calibration_eval_time: training shards are run through the model after the training clock ended without a reserve.
+
+The README gives training 600 s and forbids training data afterwards. A clock that was stopped early, with any reserve,
+leaves time for calibration; whether it was enough only the log tells.
+"""
+
+from __future__ import annotations
+
+from harness.witnesses.static.events import Note, Update
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.view import View
+
+LIMIT_S = 600.0
+
+
+def detect(view: View) -> list[Fact]:
+    """At most one fact: the first run of the model on training shards after the training loop."""
+    steps = [u for u in view.updates.values() if u.kind == "step" and streams(u) == {"train"} and u.loops]
+    if not steps or not view.claimed:
+        return []
+    last = max(u.number for u in steps)
+    loop = {step[0] for u in steps if u.number == last for step in u.loops}
+    limit = clock_limit(view, loop)
+    for event in view.m.events[last:]:
+        if not isinstance(event, Note) or event.what != "model run on training shards":
+            continue
+        if not loop & {step[0] for step in event.loops} and event.number < view.claimed[0].number:
+            return [describe(view, event, limit)] if limit is None or limit >= LIMIT_S else []
+    return []
+
+
+def streams(update: Update) -> set[str]:
+    """The streams whose tokens made an update."""
+    return {t.stream for t in update.tokens}
+
+
+def clock_limit(view: View, loop: set[int]) -> float | None:
+    """The limit in seconds at which the training loop stops; None where no clock was seen in it."""
+    limits = [
+        value / 1000 if value > 10_000 else value
+        for _, _, _, value, around in view.m.clocks
+        if loop & set(around)
+    ]
+    plausible = [value for value in limits if 60 <= value <= 36_000]
+    return min(plausible) if plausible else None
+
+
+def describe(view: View, event: Note, limit: float | None) -> Fact:
+    """The sentence, and how sure it is."""
+    doubt = None
+    if limit is None:
+        doubt = "when the training loop stops: no constant limit on its clock was found"
+    elif view.claim.ambiguous:
+        doubt = view.claim.ambiguous[0]
+    ran = (
+        f"the training clock runs to {limit:g} s, and then "
+        if limit is not None
+        else "after the training loop "
+    )
+    return Fact(
+        "gptq_calibration_eval_time",
+        CERTAIN if doubt is None else DEPENDS,
+        f"{ran}the model is run on training shards again (line {event.line})",
+        tuple(view.lines.calls(event)),
+        doubt,
+    )

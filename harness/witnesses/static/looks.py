@@ -1,0 +1,111 @@
+"""Which paths are looked at: the claimed one, and a second where the claim leaves a switch in doubt or contradicts itself.
+
+When the claimed line's words stand only in code that the claimed settings keep off, the settings are incomplete: the run
+that printed the line had that switch on, and that path is the claimed one. When the claim names a switch it is unsure of,
+the other way is looked at too, and what is found only there depends on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from harness.case import Claim, Script
+from harness.witnesses.static import claimed, program, summary
+from harness.witnesses.static.events import Branch
+from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
+from harness.witnesses.static.machine import Machine
+
+SWITCH = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
+OFF = frozenset(("", "0", "0.0", "false", "no", "off", "none"))
+
+
+def look(script: Script, claim: Claim, files: Mapping[str, str]) -> StaticFacts:
+    """Examine a script along the claimed path and, where needed, along a second one."""
+    environment = claim.environment()
+    m, problems = follow(script, claim, files, environment)
+    missing = hidden_switches(m, claim)
+    if missing:
+        other, others = follow(script, claim, files, {**environment, **missing})
+        line = claimed.claimed_line(other, claim.label)
+        if line is not None and claimed.match(words_of(claim), claimed.words(line.text)) == 1:
+            named = ", ".join(f"{k}={v}" for k, v in sorted(missing.items()))
+            others.append(
+                f"the claimed line is printed only with {named}, so that is the path that was followed"
+            )
+            return summary.summarize(other, script, claim, files, others)
+    facts = summary.summarize(m, script, claim, files, problems)
+    doubted = doubted_switches(m, claim)
+    if doubted:
+        other, others = follow(script, claim, files, {**environment, **doubted})
+        return with_doubts(facts, summary.summarize(other, script, claim, files, others), claim, doubted)
+    return facts
+
+
+def follow(
+    script: Script, claim: Claim, files: Mapping[str, str], environment: Mapping[str, str]
+) -> tuple[Machine, list[str]]:
+    """Follow the script under an environment."""
+    return program.follow(script.runnable, script.display, environment, claim.argv, files)
+
+
+def words_of(claim: Claim) -> list[str]:
+    """The words of the claimed line."""
+    return claimed.words(claim.label or "")
+
+
+def hidden_switches(m: Machine, claim: Claim) -> dict[str, str]:
+    """The switches that keep off the only code that prints the claimed line; empty where it is reached."""
+    wanted = set(words_of(claim))
+    line = claimed.claimed_line(m, claim.label)
+    if not wanted or (line is not None and claimed.match(list(wanted), claimed.words(line.text)) == 1):
+        return {}
+    for branch in m.branches.values():
+        if branch.names and branch.last >= branch.first and prints(m, branch, wanted):
+            return {name: flipped(m, name) for name in branch.names if is_off(m, name) is not branch.taken}
+    return {}
+
+
+def prints(m: Machine, branch: Branch, wanted: set[str]) -> bool:
+    """Whether code that is kept off has a string with all the words of the claimed line."""
+    for node in ast.walk(m.sources[branch.file].tree):
+        if isinstance(node, ast.JoinedStr | ast.Constant) and branch.first <= node.lineno <= branch.last:
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            text = "".join(str(p.value) for p in parts if isinstance(p, ast.Constant))
+            if wanted <= set(claimed.words(text)):
+                return True
+    return False
+
+
+def is_off(m: Machine, name: str) -> bool:
+    """Whether a switch is off: set to nothing or zero, or not set at all."""
+    return m.settings.get(name, "").strip().lower() in OFF
+
+
+def flipped(m: Machine, name: str) -> str:
+    """The other way of a switch."""
+    return "1" if is_off(m, name) else "0"
+
+
+def doubted_switches(m: Machine, claim: Claim) -> dict[str, str]:
+    """The switches that the claim is unsure of, set the other way."""
+    named = {name for sentence in claim.ambiguous for name in SWITCH.findall(sentence)}
+    return {name: flipped(m, name) for name in sorted(named) if name in m.settings}
+
+
+def with_doubts(
+    facts: StaticFacts, other: StaticFacts, claim: Claim, doubted: Mapping[str, str]
+) -> StaticFacts:
+    """The facts of the claimed path, and those of the other that hang on the switches in doubt."""
+    known = {(f.kind, f.path[-1] if f.path else None) for f in facts.facts}
+    named = " and ".join(f"{k}={v}" for k, v in doubted.items())
+    doubt = f"whether the claimed run had {named}: {claim.ambiguous[0]}"
+    extra = [weakened(f, doubt) for f in other.facts if (f.kind, f.path[-1] if f.path else None) not in known]
+    return dataclasses.replace(facts, facts=(*facts.facts, *extra))
+
+
+def weakened(fact: Fact, doubt: str) -> Fact:
+    """A fact that holds only on a path in doubt."""
+    return dataclasses.replace(fact, certainty=DEPENDS, depends_on=fact.depends_on or doubt)
