@@ -165,31 +165,34 @@ def _functions(frames: tuple[Frame, ...]) -> set[tuple[str, str]]:
 
 
 def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
-    """Were most leaked positions scored before they were learned, by the evaluation that scored them again?"""
+    """Were most leaked positions scored before they were first learned, by the evaluation that then learned them?
+
+    That is a second look. A score by another evaluation, such as a monitoring pass before training, is none.
+    """
     sample = leaked[:: max(1, len(leaked) // 64)]
     events = {s.q: s for s in record.scores}
-    stack_of = {s.q: s.stack for s in record.scores}
+    updates = [u for u in record.updates if u.kind == "update"]
     again = 0
     for row in sample:
-        position, update_q = int(record.position[row]), int(record.leak[row])
-        update = next((u for u in record.updates if u.q == update_q), None)
-        if update is None:
+        position = int(record.position[row])
+        update = next((u for u in updates if _holds(u, position)), None)
+        counted = events.get(int(numbers[row]))
+        if update is None or counted is None:
             continue
-        counted = stack_of.get(int(numbers[row]), -1)
         earlier = np.nonzero(record.position == position)[0]
-        for before in earlier[numbers[earlier] < update_q]:
-            event = events.get(int(numbers[before]))
-            if event is None or (event.grad and event.stack != counted):
-                continue
-            if event.stack == counted or _same_evaluation(record, event.stack, update.stack, counted):
+        for q in np.unique(numbers[earlier[numbers[earlier] < update.q]]):
+            event = events[int(q)]
+            if event.stack == counted.stack or (
+                not event.grad and _shared(record, event.stack, update.stack)
+            ):
                 again += 1
                 break
     return again * 2 > len(sample)
 
 
-def _same_evaluation(record: Record, earlier: int, update: int, counted: int) -> bool:
-    first, second, third = (_functions(record.stacks.get(s, ())) for s in (earlier, update, counted))
-    return bool(first & second & third)
+def _shared(record: Record, one: int, other: int) -> bool:
+    """Do two stacks go through the same function of the script, the main program aside?"""
+    return bool(_functions(record.stacks.get(one, ())) & _functions(record.stacks.get(other, ())))
 
 
 def coverage(record: Record, books: Books, numbers: Ints, bos: Ints) -> Coverage:
