@@ -15,8 +15,10 @@ LIMIT_S = 600.0
 
 def detect(view: View) -> list[Fact]:
     """At most one fact: the first run of the model on training shards after the training loop."""
-    steps = [u for u in view.updates.values() if u.kind == "step" and streams(u) == {"train"} and u.loops]
-    if not steps or not view.claimed:
+    if not view.claimed:
+        return []
+    steps = [u for u in view.updates.values() if trains(view, u) and u.number < view.claimed[0].number]
+    if not steps:
         return []
     last = max(u.number for u in steps)
     loop = {step[0] for u in steps if u.number == last for step in u.loops}
@@ -27,6 +29,13 @@ def detect(view: View) -> list[Fact]:
         if not loop & {step[0] for step in event.loops} and event.number < view.claimed[0].number:
             return [describe(view, event, limit)] if limit is None or limit >= LIMIT_S else []
     return []
+
+
+def trains(view: View, update: Update) -> bool:
+    """Whether an update is a training step: its losses are of training tokens and were taken in the same loop."""
+    around = {step[0] for step in update.loops}
+    fresh = any(around & {s[0] for s in view.m.events[n].loops} for n in update.losses)
+    return update.kind == "step" and fresh and streams(update) == {"train"}
 
 
 def streams(update: Update) -> set[str]:
