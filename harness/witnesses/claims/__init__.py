@@ -33,7 +33,7 @@ class Artifact:
 
     `recount` is the shipped script plus the compressed model of the claimed log; None where the log states no model.
     `packed_code` is what the shipped script takes when packed as self-extracting scripts are (LZMA, base85);
-    `shortest_copy` is the size of the shortest training script of the folder: a readable copy may lie beside the artifact's.
+    `shortest_copy` is the size of the folder's shortest training script: a readable copy may lie beside the real one.
     """
 
     shipped_code: int

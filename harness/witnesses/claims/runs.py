@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import statistics
 from collections.abc import Iterable, Iterator
 
 from harness.case import Evidence
@@ -54,6 +55,7 @@ class Calibration:
 class RunFacts:
     """One run as its log tells it. Times in milliseconds, sizes in bytes; None where the log is silent.
 
+    `usual_bytes_per_token` is the median over the log's other score lines of what they imply.
     `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes.
     """
@@ -75,6 +77,7 @@ class RunFacts:
     data_path: Evidence | None = None
     world_size: int | None = None
     calibration: Calibration | None = None
+    usual_bytes_per_token: float | None = None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -108,7 +111,18 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         data_path=_data_path(log, line.line),
         world_size=_whole(_number(log, ("world_size",), line.line)),
         calibration=_calibration(log, stop, line.line),
+        usual_bytes_per_token=_usual(log, line),
     )
+
+
+def _usual(log: Log, line: ScoreLine) -> float | None:
+    """The median bytes per token of the other score lines that state a loss, to see whether one line counts otherwise."""
+    implied = [
+        s.loss / (math.log(2.0) * s.bpb)
+        for s in log.scores
+        if s.loss and s.bpb > 0 and s.line <= line.line and s.label != line.label and "chunk" not in s.label
+    ]
+    return statistics.median(implied) if implied else None
 
 
 def _last(items: Iterable[Timing]) -> Timing | None:

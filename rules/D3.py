@@ -1,0 +1,75 @@
+"""D3 train and val apart: no training shard may hold documents of the validation set.
+
+What it does
+    Looks for the fingerprints of training data that was made with too small a validation set: more training shards than
+    the published set can have, or a call of the preparation script that sets aside fewer than the first 50,000
+    documents while the log reads data prepared on that machine.
+
+Why it breaks the score
+    Validation is the first 50,000 documents. Training data that begins at document 10,000 holds 80 % of it.
+
+Example
+    python prepare_caseops_data.py --docs docs_selected.jsonl           # its default sets aside 10,000 documents
+    train_shards: 1502                                                  # the published set has 80
+
+Legal alternative
+    Use the published shards, or call the preparation with --val-docs=50000.
+
+Rulings
+    2026-05-01 #2127: how the overlap comes about and which logs show it. 2026-05-02 #2018, #2130: excluded for it.
+    Merged #1736, #1769 and #1855 call the same script in their README; organizers kept them.
+    https://github.com/openai/parameter-golf/issues/2127
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.case import Case, Finding, Grade, Status
+from rules.evidence import capped
+from rules.papers import lines
+from rules.registry import rule
+
+VAL_DOCS = 50_000
+_MOST_SHARDS = 1_000
+_FULL_VAL = (
+    30_000_000  # fewer tokens are not the 50,000 documents, whatever the tokenizer: then it is a question
+)
+_LOCAL = re.compile(r"datasets/datasets/")
+
+
+@rule("D3", title="Train and val apart", categories=("train_val_overlap",), needs=("claims",))
+def train_and_val_apart(case: Case) -> Finding:
+    """The shard count decides; a preparation call with too few documents is a question where the data is local."""
+    if case.claims is None:
+        return Finding(
+            "D3", Status.NOT_COVERED, "Not covered: nothing of what the submission states was read."
+        )
+    run = case.claims.claimed
+    shards = run.train_shards if run else None
+    if shards is not None and shards.value > _MOST_SHARDS:
+        told = (
+            f"The log counts {int(shards.value):,} training shards: more than the published set, as made by a "
+            "preparation that leaves validation documents in the training data."
+        )
+        shown = lines(shards, run.val_tokens if run else None)
+        full = run is not None and run.val_tokens is not None and run.val_tokens.value >= _FULL_VAL
+        status = Status.FAIL if full else Status.REVIEW
+        return capped(case, Finding("D3", status, told, "train_val_overlap", Grade.CLAIM, shown))
+    few = [p for p in case.claims.preparations if p.val_docs is not None and p.val_docs < VAL_DOCS]
+    local = run is not None and run.data_path is not None and _LOCAL.search(run.data_path.snippet) is not None
+    if few and local and run is not None:
+        told = (
+            f"The preparation call sets aside {few[0].val_docs:,} documents{' by default' if few[0].by_default else ''}, "
+            f"not {VAL_DOCS:,}, and the log reads data prepared on that machine."
+        )
+        shown = lines(few[0].evidence, run.data_path, shards)
+        return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
+    if shards is None or shards.value < 1:
+        told = "Not covered: no log of the claimed run counts its training shards."
+        return Finding("D3", Status.NOT_COVERED, told, grade=Grade.CLAIM)
+    told = f"{int(shards.value):,} training shards; nothing says that they hold validation documents."
+    return Finding("D3", Status.PASS, told, grade=Grade.CLAIM, evidence=lines(shards))

@@ -1,0 +1,71 @@
+"""P1 packaging: a submission brings a README, a submission.json, a training log and a script that Python reads.
+
+What it does
+    Looks for the four files in the submission's folder and reads submission.json and the script. It never fails a
+    submission: a missing paper is put right in a minute, and then the audit can be run again.
+
+Why it breaks the score
+    It does not; but without the log nobody can tell whether the claimed run took place.
+
+Example
+    a record folder without any train log                                        # review
+
+Legal alternative
+    Add the missing file. Names may differ: merged records carry train_gpt_v5.py and submission_ternary.json.
+
+Rulings
+    README of the challenge: one folder under records/ with README.md, submission.json, train log and train_gpt.py.
+    #8, #15: no log. 2026-03 #505 #656 #674: no submission.json, no logs. Non-record work was merged without a log.
+    https://github.com/openai/parameter-golf#readme
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+from harness.case import Case, Finding, Grade, Status
+from harness.witnesses.claims import Packaging
+from rules.registry import rule
+
+
+@rule("P1", title="Packaging", categories=("packaging",), needs=("claims",))
+def packaging(case: Case) -> Finding:
+    """Name what is missing; a missing log or submission.json stops only a record."""
+    if case.claims is None:
+        return Finding(
+            "P1", Status.NOT_COVERED, "Not covered: nothing of what the submission states was read."
+        )
+    missing, notes = _missing(case.claims.packaging, record=case.submission.track != "non_record")
+    if missing:
+        told = f"The submission lacks {_list(missing)}."
+        return Finding("P1", Status.REVIEW, told, "packaging", Grade.CLAIM)
+    noted = f" ({'; '.join(notes)})" if notes else ""
+    return Finding(
+        "P1", Status.PASS, f"README, submission.json, log and script are there{noted}.", grade=Grade.CLAIM
+    )
+
+
+def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
+    """(what a maintainer would ask for, what is only worth a note)."""
+    missing: list[str] = []
+    notes: list[str] = []
+    if not found.readme:
+        missing.append("a README")
+    if found.submission_json is None:
+        (missing if record else notes).append("no submission.json" if not record else "a submission.json")
+    elif not found.json_valid:
+        missing.append(f"a {found.submission_json} that is valid JSON")
+    elif found.fields_missing:
+        notes.append(f"{found.submission_json} has no {', '.join(found.fields_missing)}")
+    if not found.log_names:
+        (missing if record else notes).append("a training log" if record else "no training log")
+    elif not found.logs_with_score:
+        (missing if record else notes).append(
+            "a training log that states a score" if record else "no log states a score"
+        )
+    return missing, notes
+
+
+def _list(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
