@@ -199,6 +199,8 @@ def _apply_proofs(
     for name, proof in proofs(environment, log).items():
         if name in printed or is_machine(name, "") or _ONLY_PART.search(name):
             continue
+        if proof.log_line == 0 and name in settings:
+            continue
         held = settings[name].value if name in settings else None
         now = truth(environment, name, held)
         if now is None or now == proof.on:

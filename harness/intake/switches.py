@@ -16,6 +16,7 @@ from harness.witnesses.claims.log import Log
 
 _SHORTEST = 8
 _DEPTH = 4
+_PLAIN = ("enabled", "enable", "use", "do", "run", "eval", "skip", "save", "final", "no", "with", "on")
 
 Test = tuple[str, bool]
 """A variable and whether its value must be true for a line to be printed."""
@@ -37,14 +38,14 @@ class _Print:
     line: int
     tests: frozenset[Test]
     plain: bool
+    printer: str
 
 
 def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
     """The switches that the log's lines settle, by variable.
 
-    A printed line proves the tests it stands under. A missing one proves a test false only where nothing
-    else guards it and the log shows most of what this script always prints, so that it is a log of this
-    script.
+    A printed line proves the tests it stands under. A missing one proves a test false only where nothing else guards it,
+    the same print function wrote most of what the script always prints into this log, and no line speaks of the feature.
     """
     prints = _prints(environment)
     lines = _outer_lines(log)
@@ -57,18 +58,39 @@ def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
         same = [p for t, group in by_text.items() if t.startswith(text) or text.startswith(t) for p in group]
         for name, on in frozenset.intersection(*(p.tests for p in same)):
             result.setdefault(name, Proof(name, on, number, by_text[text][0].line))
-    if _same_script(by_text, seen):
+    trusted = _trusted_printers(by_text, seen)
+    if trusted:
         for text, group in by_text.items():
-            if text not in seen and len(group) == 1 and group[0].plain and len(group[0].tests) == 1:
+            if (
+                text not in seen
+                and group[0].printer in trusted
+                and len(group) == 1
+                and group[0].plain
+                and len(group[0].tests) == 1
+            ):
                 name, on = next(iter(group[0].tests))
-                result.setdefault(name, Proof(name, not on, 0, group[0].line))
+                if not _speaks_of(name, lines):
+                    result.setdefault(name, Proof(name, not on, 0, group[0].line))
     return result
 
 
-def _same_script(by_text: Mapping[str, Sequence[_Print]], seen: Mapping[str, int]) -> bool:
-    """Whether the log shows nearly all that the script prints without any test."""
-    always = [text for text, group in by_text.items() if all(p.plain and not p.tests for p in group)]
-    return len(always) >= 4 and sum(text in seen for text in always) >= 0.8 * len(always)
+def _trusted_printers(by_text: Mapping[str, Sequence[_Print]], seen: Mapping[str, int]) -> set[str]:
+    """The print functions that wrote nearly all that they print without any test: the log is theirs, and of this script."""
+    always = [
+        (t, group[0].printer) for t, group in by_text.items() if all(p.plain and not p.tests for p in group)
+    ]
+    trusted = set()
+    for printer in {p for _, p in always}:
+        own = [text for text, by in always if by == printer]
+        if len(own) >= 4 and sum(text in seen for text in own) >= 0.8 * len(own):
+            trusted.add(printer)
+    return trusted
+
+
+def _speaks_of(name: str, lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether any line but a printed setting names what the variable switches."""
+    word = max(name.lower().split("_"), key=lambda w: (w not in _PLAIN, -name.lower().index(w)))
+    return any(word in line.lower() and name.lower() not in line.lower() for _, line in lines)
 
 
 def _outer_lines(log: Log) -> list[tuple[int, str]]:
@@ -169,7 +191,7 @@ class _Walker:
             if name in self._functions:
                 self.callers.setdefault(name, []).append((function, tests, certain))
             if text := _literal(call):
-                self.prints.append((function, _Print(text, call.lineno, tests, certain)))
+                self.prints.append((function, _Print(text, call.lineno, tests, certain, name)))
 
     def _tests(self, test: ast.expr) -> tuple[frozenset[Test], bool]:
         """(variables that must be true or false for the test to hold, whether nothing else is asked)."""
