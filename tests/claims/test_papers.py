@@ -1,0 +1,188 @@
+"""The claims witness and its rules: artifact bytes, clocks, calibration, denominator, overlap and papers."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.case import Case, Finding, Origin, Script, Status, Submission
+from harness.intake.claim import claimed_configuration
+from harness.witnesses import claims
+from rules import registry
+
+SOURCE = 'import os\nprint(f"final_exact val_loss:{1} val_bpb:{1} eval_time:{1}ms")\n'
+TOKENS, BYTES = 62_021_632, 151_078_000
+
+Judge = Callable[..., Finding]
+
+
+def loss_of(bpb: float, denominator: int = BYTES, tokens: int = TOKENS) -> float:
+    """The nats per token that give this BPB over a denominator."""
+    return bpb * math.log(2.0) * denominator / tokens
+
+
+def log(
+    *,
+    bpb: float = 1.1234,
+    model: int = 15_900_000,
+    train_ms: int = 600_038,
+    eval_ms: int = 90_000,
+    tail: str = "",
+    denominator: int = BYTES,
+    tokens: int = TOKENS,
+    shards: int = 80,
+    data: str = "./data/datasets/fineweb10B_sp1024",
+    reserve: str = "",
+) -> str:
+    loss = loss_of(bpb, denominator, tokens)
+    return (
+        f"datasets_dir: {data}\ntrain_shards: {shards}\nval_tokens: {tokens}\nworld_size:8\n{reserve}"
+        f"step:7000/9000 val_loss:{loss_of(1.2, denominator, tokens):.6f} val_bpb:1.200000 "
+        f"train_time:{train_ms}ms step_avg:83.5ms\n"
+        f"stopping_early: wallclock_cap train_time:{train_ms}ms step:7000/9000\n{tail}"
+        f"Serialized model int6+lzma: {model} bytes\nCode size: {len(SOURCE)} bytes\n"
+        f"Total submission size int6+lzma: {model + len(SOURCE)} bytes\n"
+        f"final_exact val_loss:{loss:.8f} val_bpb:{bpb:.8f} eval_time:{eval_ms}ms\n"
+    )
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    """What one rule finds of a submission with these files."""
+
+    def run(
+        rule: str, text: str | None, *, bpb: float = 1.1234, track: str = "record", **files: str
+    ) -> Finding:
+        (tmp_path / "submission.json").write_text(json.dumps({"author": "a", "name": "n", "val_bpb": bpb}))
+        (tmp_path / "README.md").write_text(files.pop("README__md", f"val_bpb {bpb}\n"))
+        (tmp_path / "train_gpt.py").write_text(SOURCE)
+        if text is not None:
+            (tmp_path / "train.log").write_text(text)
+        for name, content in files.items():
+            (tmp_path / name.replace("__", ".")).write_text(content)
+        sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+        digest = hashlib.sha256(SOURCE.encode()).hexdigest()
+        script = Script("train_gpt.py", len(SOURCE), digest, SOURCE, SOURCE, "train_gpt.py")
+        submission = Submission("t", "records/x/t", tmp_path, Origin("t"), script, sizes, track)
+        claim = claimed_configuration(submission)
+        facts = claims.examine(submission, claim)
+        importlib.import_module(f"rules.{rule}")
+        found = {r.id: r for r in registry.all_rules()}[rule]
+        return found.check(Case(submission, claim, claims=facts))
+
+    return run
+
+
+def test_artifact_is_recounted(judge: Judge) -> None:
+    within = judge("A1", log(model=16_000_000 - len(SOURCE)))
+    assert within.status is Status.PASS
+    over = judge("A1", log(model=16_000_001 - len(SOURCE)))
+    assert (over.status, over.category) == (Status.FAIL, "artifact_size")
+    assert any("int6+lzma: 1599" in e.snippet for e in over.evidence)
+
+
+def test_an_oversized_run_that_is_not_the_claimed_one_is_a_question(judge: Judge) -> None:
+    assert judge("A1", log(model=17_000_000, bpb=1.13)).status is Status.REVIEW
+
+
+def test_no_log_no_artifact(judge: Judge) -> None:
+    assert judge("A1", None).status is Status.NOT_COVERED
+
+
+def test_the_non_record_track_has_the_cap_too(judge: Judge) -> None:
+    assert judge("A1", log(model=17_000_000), track="non_record").status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("train_ms", "status"),
+    [(588_000, Status.PASS), (600_137, Status.PASS), (602_300, Status.REVIEW), (900_000, Status.FAIL)],
+)
+def test_training_clock(judge: Judge, train_ms: int, status: Status) -> None:
+    assert judge("T1", log(train_ms=train_ms)).status is status
+
+
+@pytest.mark.parametrize(("eval_ms", "status"), [(599_000, Status.PASS), (600_001, Status.FAIL)])
+def test_evaluation_clock(judge: Judge, eval_ms: int, status: Status) -> None:
+    assert judge("T2", log(eval_ms=eval_ms)).status is status
+
+
+def test_the_non_record_track_has_no_clock(judge: Judge) -> None:
+    assert judge("T1", log(train_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE
+    assert judge("T2", log(eval_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("tail", "train_ms", "reserve", "status"),
+    [
+        (
+            "gptq:calibrating with training data...\ngptq:calibrated 68 layers in 3.6s\n",
+            600_033,
+            "",
+            Status.FAIL,
+        ),
+        ("gptq:calibrating with 256 batches...\n", 600_033, "", Status.REVIEW),
+        (
+            "gptq:calibrating with training data...\ngptq:calibrated 68 layers in 3.6s\n",
+            590_000,
+            "",
+            Status.PASS,
+        ),
+        ("GPTQ:collected 67 Hessians in 3.5s\n", 599_900, "gptq_reserve_seconds: 0.5\n", Status.PASS),
+        ("gptq:generating autoregressive calibration data (64 seqs)\n", 600_033, "", Status.PASS),
+        ("gptq:collecting hessians batches=64 source=val\n", 590_000, "", Status.REVIEW),
+        ("gptq: quantization without train-data calibration\n", 600_033, "", Status.PASS),
+    ],
+)
+def test_calibration_against_the_clock(
+    judge: Judge, tail: str, train_ms: int, reserve: str, status: Status
+) -> None:
+    assert judge("T3", log(tail=tail, train_ms=train_ms, reserve=reserve)).status is status
+
+
+def test_the_denominator_is_the_validation_text(judge: Judge) -> None:
+    assert judge("D2", log()).status is Status.PASS
+    inflated = judge("D2", log(denominator=int(BYTES * 1.17)))
+    assert (inflated.status, inflated.category) == (Status.FAIL, "byte_count")
+    part = judge("D2", log(denominator=BYTES // 2, tokens=TOKENS // 2))
+    assert (part.status, part.category) == (Status.REVIEW, "partial_val")
+    assert (
+        judge("D2", log(denominator=BYTES // 2, tokens=TOKENS // 2), track="non_record").status is Status.PASS
+    )
+
+
+def test_a_line_that_counts_otherwise_than_its_log_is_a_question(judge: Judge) -> None:
+    text = log().replace("val_bpb:1.1234", "val_bpb:0.9734")
+    assert judge("D2", text, bpb=0.9734).status is Status.REVIEW
+
+
+@pytest.mark.parametrize(("shards", "status"), [(80, Status.PASS), (1502, Status.FAIL)])
+def test_shard_counts(judge: Judge, shards: int, status: Status) -> None:
+    assert judge("D3", log(shards=shards)).status is status
+
+
+def test_a_preparation_with_too_few_documents_is_a_question_where_the_data_is_local(judge: Judge) -> None:
+    readme = "```\npython prepare_caseops_data.py --docs d.jsonl\n```\n"
+    default = 'p.add_argument("--val-docs", type=int, default=10_000)\n'
+    local = log(data="/root/data/datasets/datasets/fineweb10B_caseops")
+    found = judge("D3", local, README__md=readme, prepare_caseops_data__py=default)
+    assert (found.status, found.category) == (Status.REVIEW, "train_val_overlap")
+    asked = readme.replace("d.jsonl", "d.jsonl --val-docs=50000")
+    assert judge("D3", local, README__md=asked, prepare_caseops_data__py=default).status is Status.PASS
+
+
+def test_a_record_without_a_log_stops_a_reviewer(judge: Judge) -> None:
+    assert judge("P1", None).status is Status.REVIEW
+    assert judge("P1", None, track="non_record").status is Status.PASS
+    assert judge("P1", log()).status is Status.PASS
+
+
+def test_a_score_that_no_log_states_stops_a_reviewer(judge: Judge) -> None:
+    assert judge("P2", log()).status is Status.PASS
+    assert judge("P2", log(bpb=1.1334)).status is Status.REVIEW
+    assert judge("P2", log(bpb=1.1334), track="non_record").status is Status.PASS
