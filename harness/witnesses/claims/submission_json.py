@@ -48,7 +48,9 @@ def claimed_scores(data: Any) -> tuple[list[Claimed], list[Claimed]]:
         if not 0.0 < claimed.value < 6.0:
             continue
         if any(_SEED_TABLES.search(p.lower()) for p in path[:-1]):
-            if ("bpb" in name and not _NOT_THE_SCORE.search(name)) or (name.isdigit() and "bpb" in whole):
+            if ("bpb" in name and not _NOT_THE_SCORE.search(name)) or (
+                name.isdigit() and ("bpb" in whole or isinstance(value, Decimal))
+            ):
                 seeds.append(claimed)
         elif (rank := _rank(path)) is not None:
             main.append((rank, claimed))
