@@ -84,7 +84,7 @@ def scale_profile(
             argv += [number.option, str(new)]
         elif number.place:
             changes[number.file][number.place] = str(new)
-    warmup = min(int(_first(found, "warmup_steps", default=0.0)), 2)
+    warmup = min(int(_first(found, "warmup_steps", default=0.0)), 1)
     return Scale(
         env=env,
         argv=tuple(argv),

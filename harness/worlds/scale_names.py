@@ -78,7 +78,7 @@ def _stride(value: float, s: Sizes) -> int:
 
 
 def _document_chunk(value: float, s: Sizes) -> int:
-    return _stream_chunk(value, s) if value >= 8192 else multiple(value * s.sequence_ratio, 8)
+    return _stream_chunk(value, s) if value >= 8192 else multiple(value * s.sequence_ratio, 8, least=16)
 
 
 def _stream_chunk(value: float, s: Sizes) -> int:
@@ -87,7 +87,11 @@ def _stream_chunk(value: float, s: Sizes) -> int:
 
 
 def _train_batch(value: float, s: Sizes) -> int:
-    return (16 if s.vocab_size <= 2048 else 8) * s.train_seq_len
+    return 8 * s.train_seq_len
+
+
+def _accumulation(value: float, s: Sizes) -> int:
+    return 2
 
 
 def _micro_batch(value: float, s: Sizes) -> int:
@@ -120,7 +124,7 @@ def _all_steps(value: float, s: Sizes) -> int:
 
 
 def _warm_up(value: float, s: Sizes) -> int:
-    return min(int(value), 2)
+    return 1
 
 
 def _monitoring(value: float, s: Sizes) -> int:
@@ -147,6 +151,10 @@ def _eval_buckets(value: float, s: Sizes) -> int:
     wanted = value * s.val_tokens / OFFICIAL_VAL_TOKENS
     exact = value == 2 ** round(math.log2(value))
     return _power_of_two(wanted, 128) if exact else max(127, round(wanted) | 1)
+
+
+def _table_bits(value: float, s: Sizes) -> int:
+    return max(10, round(value - math.log2(OFFICIAL_VAL_TOKENS / s.val_tokens)))
 
 
 def _learned_buckets(value: float, s: Sizes) -> int:
@@ -213,6 +221,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      r"|train_batch_size|batch_tokens", 8192, _train_batch, "tokens of a training step"),
     (r"val_batch_(size|tokens)|eval_batch_(tokens|size)|val_bs|eval_bs_tokens|vbs", 8192, _val_batch,
      "tokens of an evaluation batch"),
+    (r"(grad|gradient)_?accum(ulation)?(_steps)?", 3, _accumulation, "parts of a training step"),
     (r"(device|micro|train)_?batch_?(size|seqs)?|tok_per_rank|batch_size", 8, _micro_batch, "sequences of a step"),
     (r".*(eval|val|sliding|slide|slot|score|ngram).*batch.*(seqs|size|windows)?|batch_(seqs|windows)", 17,
      _sequences_at_once, "sequences scored at once"),
@@ -227,6 +236,8 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      "learned hash table"),
     (r".*(buckets|table_size|hash_size|cache_size|num_slots|hash_entries)", 8192, _eval_buckets,
      "hash table filled in evaluation: tokens per bucket"),
+    (r".*(table|hash|bucket|cache|open)s?_?bits", 16, _table_bits,
+     "logarithm of a hash table filled in evaluation"),
     (r".*(val|eval|ttt|smoke)_?(max_|num_|n_)?(tok|tokens)(_limit)?", 100_000, _val_span, "part of the val set"),
     # calibration
     (r".*calib\w*_(batches|steps|num_batches|n_batches)|.*hessian_batches|n(um)?_calib\w*", 3, _batches,

@@ -149,6 +149,10 @@ def _numbers_at(node: ast.AST, claimed: Mapping[str, str]) -> Iterator[Number]:
             yield from _literal(argument.arg, default)
     elif isinstance(node, ast.Compare):
         yield from _of_comparison(node)
+    elif isinstance(node, ast.BinOp):
+        parts = fold(node.left) if isinstance(node.op, ast.FloorDiv | ast.Div) else None
+        if parts is not None and parts <= 64 and "world_size" in ast.unparse(node.right):
+            yield from _literal("grad_accum_steps", node.left)  # grad_accum_steps = 8 // world_size
     elif isinstance(node, ast.Dict):
         for key, item in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):

@@ -1,4 +1,4 @@
-"""Programs that scripts call: nvidia-smi is a small stand-in on PATH; what is called and absent is noted by name."""
+"""Programs that scripts call: nvidia-smi, and pyminify where it is absent, are stand-ins on PATH; absent ones are noted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,29 @@ case "$*" in
 esac
 """
 
+PYMINIFY = """#!/bin/sh
+for last; do :; done
+exec cat -- "$last"
+"""
+"""Prints the program it is given, not made smaller: only the size of the code depends on it."""
+
 
 def install(config: dict[str, Any]) -> None:
     """Put nvidia-smi on PATH, and note in `missing_file` each program that the script looked for in vain."""
     audit_dir = Path(config["audit_dir"])
     programs = audit_dir / "bin"
     programs.mkdir(parents=True, exist_ok=True)
-    path = programs / "nvidia-smi"
-    path.write_text(NVIDIA_SMI)
-    path.chmod(0o755)
+    stand_ins = {"nvidia-smi": NVIDIA_SMI}
+    if shutil.which("pyminify") is None:
+        stand_ins["pyminify"] = PYMINIFY
+    for name, text in stand_ins.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    _note_missing(audit_dir / "missing.json")
+    _note_missing(audit_dir / "missing.json", absent=set(stand_ins) - {"nvidia-smi"})
 
 
-def _note_missing(missing_file: Path) -> None:
+def _note_missing(missing_file: Path, absent: set[str]) -> None:
     missing: list[str] = []
     shell: Any = shutil
     processes: Any = subprocess
@@ -51,11 +60,14 @@ def _note_missing(missing_file: Path) -> None:
 
     class NotingPopen(popen):  # type: ignore[misc, valid-type]  # its base is not known to be a class
         def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
+            program = str(args if isinstance(args, str | os.PathLike) else args[0])
+            if program in absent:
+                note(program)
             try:
                 super().__init__(args, *rest, **kwargs)
             except FileNotFoundError as error:
                 if kwargs.get("cwd") is None or error.filename != kwargs["cwd"]:
-                    note(str(args if isinstance(args, str | os.PathLike) else args[0]))
+                    note(program)
                 raise
 
     shell.which, processes.Popen = noting_which, NotingPopen

@@ -19,6 +19,7 @@ def install() -> None:
 
     tl.bfloat16 = tl.core.bfloat16 = tl.float32
     _read_float32_as_float32()
+    _patch_language_once()
     triton.autotune = triton.runtime.autotuner.autotune = _first_config
     triton.set_allocator = lambda allocator: None
     device = types.SimpleNamespace(
@@ -48,6 +49,24 @@ def _read_float32_as_float32() -> None:
         return np.dtype(np.float32) if element == tl.float32 else look_up(kind)
 
     interpreter._get_np_dtype = numpy_type
+
+
+def _patch_language_once() -> None:
+    """The interpreter puts its own functions into triton.language at each launch and takes them out again, which costs
+    as much as a small kernel. Nothing else uses the language here, so they may stay."""
+    import triton.runtime.interpreter as interpreter
+
+    patch: Any = interpreter._patch_lang
+    patched: dict[int, Any] = {}
+
+    def patch_lang(fn: Any) -> Any:
+        module = id(fn.__globals__)
+        if module not in patched:
+            patch(fn)
+            patched[module] = types.SimpleNamespace(restore=lambda: None)
+        return patched[module]
+
+    interpreter._patch_lang = patch_lang
 
 
 class _Tuned:

@@ -1,0 +1,150 @@
+"""The scale profile: what shrinks, how, and what must not."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from harness.worlds.scale import scale_profile
+
+SCRIPT = """
+import os
+class Hyperparameters:
+    iterations = int(os.environ.get("ITERATIONS", 20000))
+    warmdown_iters = int(os.environ.get("WARMDOWN_ITERS", 3500))
+    swa_every = int(os.environ.get("SWA_EVERY", "50"))
+    ema_decay = float(os.environ.get("EMA_DECAY", 0.997))
+    train_batch_tokens = int(os.environ.get("TRAIN_BATCH_TOKENS", 2048 * 48 * 8))
+    train_seq_len = int(os.environ.get("TRAIN_SEQ_LEN", 2048))
+    eval_seq_len = int(os.environ.get("EVAL_SEQ_LEN", train_seq_len))
+    eval_stride = int(os.environ.get("EVAL_STRIDE", 64))
+    max_wallclock_seconds = float(os.environ.get("MAX_WALLCLOCK_SECONDS", 600.0))
+    vocab_size = int(os.environ.get("VOCAB_SIZE", 1024))
+    num_layers = int(os.environ.get("NUM_LAYERS", 11))
+    num_heads = int(os.environ.get("NUM_HEADS", 8))
+    num_kv_heads = int(os.environ.get("NUM_KV_HEADS", 4))
+    model_dim = int(os.environ.get("MODEL_DIM", 512))
+    rope_dims = int(os.environ.get("ROPE_DIMS", 16))
+    mlp_mult = float(os.environ.get("MLP_MULT", 3.0))
+    matrix_lr = float(os.environ.get("MATRIX_LR", 0.025))
+    ttt_enabled = bool(int(os.environ.get("TTT_ENABLED", "1")))
+    ttt_epochs = int(os.environ.get("TTT_EPOCHS", 3))
+    ttt_chunk_tokens = int(os.environ.get("TTT_CHUNK_TOKENS", 32768))
+    ngram_buckets = int(os.environ.get("NGRAM_BUCKETS", 4_194_304))
+    val_loss_every = int(os.environ.get("VAL_LOSS_EVERY", 0))
+BIGRAM_VOCAB = 2048; KEEP = 7  # é: columns are bytes
+def calibrate(model, num_seqs=64, seq_len=2048, temperature=0.8):
+    return num_seqs
+def sliding(x, stride=64):
+    return stride
+grad_accum_steps = 8 // world_size
+calibrate(None, 128, 2048); sliding(None, stride=64)
+"""
+
+
+def test_scale_shrinks_and_features_stay() -> None:
+    env = scale_profile(SCRIPT, {}).env
+    width, heads, kv = int(env["MODEL_DIM"]), 8, 4
+    assert width < 512
+    assert width % heads == 0
+    assert (width // heads) % 2 == 0
+    assert int(env["ROPE_DIMS"]) <= width // heads
+    assert int(env["TRAIN_BATCH_TOKENS"]) % (2 * int(env["TRAIN_SEQ_LEN"])) == 0
+    assert int(env["TTT_CHUNK_TOKENS"]) % int(env["TRAIN_SEQ_LEN"]) == 0
+    assert int(env["EVAL_STRIDE"]) < int(env["TRAIN_SEQ_LEN"])
+    assert heads % kv == 0
+    kept = {
+        "NUM_LAYERS",
+        "NUM_HEADS",
+        "NUM_KV_HEADS",
+        "VOCAB_SIZE",
+        "MLP_MULT",
+        "MATRIX_LR",
+        "TTT_ENABLED",
+        "TTT_EPOCHS",
+    }
+    assert not kept & set(env)
+    assert "VAL_LOSS_EVERY" not in env, "zero stays zero"
+
+
+def test_the_small_run_has_the_claimed_one_s_shape() -> None:
+    scale = scale_profile(SCRIPT, {})
+    steps = int(scale.env["ITERATIONS"])
+    assert steps >= 10
+    assert 0.3 < int(scale.env["WARMDOWN_ITERS"]) / steps < 0.7, "3,500 of about 7,000"
+    assert scale.step_seconds * steps == pytest.approx(600), "the clock ends training where the steps do"
+    assert 0 < float(scale.env["EMA_DECAY"]) < 0.9, "averaged weights forget the same share of the run"
+    assert scale.val_tokens // scale.seq_len >= 32
+    assert scale.val_tokens // int(scale.env["TTT_CHUNK_TOKENS"]) >= 8
+    buckets = int(scale.env["NGRAM_BUCKETS"])
+    assert buckets & (buckets - 1) == 0, "a power of two stays one"
+    assert scale.val_tokens / buckets == pytest.approx(62_021_632 / 4_194_304, rel=0.5)
+
+
+def test_constants_are_replaced_in_place() -> None:
+    scale = scale_profile(SCRIPT, {})
+    assert scale.source.count("\n") == SCRIPT.count("\n")
+    ast.parse(scale.source)
+    lines = dict(zip(SCRIPT.split("\n"), scale.source.split("\n"), strict=True))
+    assert (
+        lines["BIGRAM_VOCAB = 2048; KEEP = 7  # é: columns are bytes"]
+        == "BIGRAM_VOCAB = 256; KEEP = 7  # é: columns are bytes"
+    )
+    assert lines["grad_accum_steps = 8 // world_size"] == "grad_accum_steps = 2 // world_size"
+    assert lines["def sliding(x, stride=64):"] == "def sliding(x, stride=16):"
+    assert (
+        lines["calibrate(None, 128, 2048); sliding(None, stride=64)"]
+        == "calibrate(None, 4, 64); sliding(None, stride=16)"
+    )
+    assert ("bigram_vocab", "2048", "256") in scale.overrides
+
+
+def test_claimed_settings_come_before_defaults() -> None:
+    scale = scale_profile(
+        SCRIPT, {"VOCAB_SIZE": "8192", "MODEL_DIM": "768", "NUM_HEADS": "12", "ITERATIONS": "12"}
+    )
+    assert scale.vocab_size == 8192
+    assert int(scale.env["MODEL_DIM"]) % 12 == 0
+    assert "ITERATIONS" not in scale.env, "a short run is not shortened"
+    assert ("MODEL_DIM", "768", scale.env["MODEL_DIM"]) in scale.overrides
+    assert scale.val_tokens < scale_profile(SCRIPT, {}).val_tokens
+
+
+def test_what_is_claimed_but_not_understood_is_scaled() -> None:
+    source = "import os\nfor k in ('TRAIN_SEQ_LEN',):\n    globals()[k.lower()] = int(os.environ[k])\n"
+    assert scale_profile(source, {"TRAIN_SEQ_LEN": "4096"}).env["TRAIN_SEQ_LEN"] == "64"
+
+
+def test_command_line_options() -> None:
+    source = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--model-dim', type=int, default=512)\n"
+    argv = scale_profile(source, {}).argv
+    assert argv[0] == "--model-dim"
+    assert int(argv[1]) < 512
+
+
+def test_modules_of_the_submission_shrink_with_it() -> None:
+    scale = scale_profile(
+        "import core\n", {}, helpers={"core.py": "model_dim = 512\n", "other.py": "model_dim = 512\n"}
+    )
+    assert scale.helpers == {"core.py": "model_dim = 64\n"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "vocab", "caseops"),
+    [
+        ({"DATA_PATH": "/d/fineweb10B_sp4096"}, 4096, False),
+        ({"DATA_PATH": "/d/fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"}, 8192, True),
+        ({"CASEOPS_ENABLED": "1", "VOCAB_SIZE": "8192"}, 8192, True),
+        ({}, 1024, False),
+    ],
+)
+def test_vocabulary(settings: dict[str, str], vocab: int, caseops: bool) -> None:
+    scale = scale_profile("import os\n", settings)
+    assert (scale.vocab_size, scale.caseops) == (vocab, caseops)
+
+
+def test_the_mild_profile_is_larger() -> None:
+    assert int(scale_profile(SCRIPT, {}, mild=True).env["MODEL_DIM"]) > int(
+        scale_profile(SCRIPT, {}).env["MODEL_DIM"]
+    )
