@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +12,7 @@ import click
 from rich.console import Console
 
 from harness.audit import Options, audit
-from harness.case import Submission, Verdict, worst
+from harness.case import Audit, Submission, Verdict, worst
 from harness.intake import IntakeError, load_pull_request, load_target
 from harness.sandbox import SandboxUnavailable, default_sandbox
 from harness.version import VERSION
@@ -34,8 +36,6 @@ class BadInput(click.ClickException):
 
 def default_cache() -> Path:
     """Where worlds are kept between runs: the user's cache folder."""
-    import os
-
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pgolf-audit"
 
 
@@ -84,7 +84,7 @@ Examples:
 )
 def audit_command(
     target: Path | None, repo: Path | None, pr: int | None, out: Path | None, json_file: Path | None,
-    static_only: bool, timeout: float, keep_run: Path | None, device: str, nproc: int,
+    static_only: bool, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
 ) -> None:  # fmt: skip
     """Audit TARGET: a submission folder, one script, or a pull request (--repo CLONE --pr N)."""
     console = Console()
@@ -100,7 +100,7 @@ def audit_command(
             submissions = _load(target, repo, pr, Path(scratch))
             sandbox = None if static_only else default_sandbox()
             options = Options(sandbox, default_cache(), keep_run, timeout)
-            audits = _audit_all(submissions, options, console)
+            audits = _audit_all(submissions, options, most, console)
         except IntakeError as error:
             raise BadInput(str(error)) from error
         except SandboxUnavailable as error:
@@ -126,11 +126,16 @@ def _load(target: Path | None, repo: Path | None, pr: int | None, scratch: Path)
     return load_pull_request(repo, pr, scratch)
 
 
-def _audit_all(submissions: list[Submission], options: Options, console: Console) -> list:  # type: ignore[type-arg]
+def _audit_all(submissions: list[Submission], options: Options, most: int, console: Console) -> list[Audit]:
     audits = []
     with console.status("") as status:
         for number, submission in enumerate(submissions, 1):
             name = f"[{number}/{len(submissions)}] {submission.name}"
+            if number == most + 1 and options.sandbox is not None:
+                console.print(
+                    f"{len(submissions)} submissions: those after the first {most} are read, not run (--most)."
+                )
+                options = dataclasses.replace(options, sandbox=None)
             audits.append(
                 audit(submission, options, lambda step, name=name: status.update(f"{name}: {step}"))  # type: ignore[misc]
             )

@@ -21,6 +21,7 @@ from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
 from harness.witnesses import claims, static
 from harness.witnesses.claims.log import label_of
+from harness.witnesses.tamper import tampering
 from harness.witnesses.trace import LedgerError, Trace, read_trace
 from harness.worlds import World
 from harness.worlds.miniature import miniature
@@ -77,7 +78,8 @@ def judge(case: Case, failures: list[str]) -> tuple[Finding, ...]:
 
 def _examine_code(submission: Submission, claim: Claim) -> static.StaticFacts:
     script = _script(submission)
-    return static.examine(script, claim, companion_sources(submission))
+    facts = static.examine(script, claim, companion_sources(submission))
+    return dataclasses.replace(facts, facts=(*facts.facts, *tampering(script)))
 
 
 def _watch(case: Case, options: Options) -> Case:
