@@ -94,7 +94,7 @@ def length(m: Machine, args: Args, kwargs: Kwargs) -> Value:
         return Val(len(value.const), value.taint)
     if isinstance(value, Map) and value.any is None and value.key is None:
         return Val(len(value.items))
-    result = Val(taint=Taint(deps=taint_of(value).deps))
+    result = Val(taint=Taint(deps=taint_of(value).deps, marks=frozenset((("length", m.line),))))
     result.low = 0
     return result
 
@@ -240,8 +240,7 @@ def extreme(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     taint = CLEAN
     for value in values:
         taint = combine(m, taint, taint_of(value), "extreme")
-    losses.choose(m, *(taint_of(v) for v in values))
-    return bounded(values, taint)
+    return bounded(values, taint | losses.choose(m, *(taint_of(v) for v in values)))
 
 
 def bounded(values: list[Value], taint: Taint) -> Val:

@@ -436,11 +436,12 @@ def iterate_object(m: Machine, source: Obj) -> Value:
     return Val(taint=taint_of(source) | (state_of(source) if is_module(source) else CLEAN))
 
 
-def gated(m: Machine, merged: Value, test: Value, first: Value, second: Value, node: ast.AST) -> Value:
+def gated(merged: Value, test: Value, picked: Taint) -> Value:
     """A value chosen by a condition: plain values came from the condition's losses as well."""
     chosen = taint_of(test)
-    if isinstance(merged, Val) and (chosen.losses or chosen.deps):
-        extra = Taint(EMPTY, chosen.losses, EMPTY, EMPTY, EMPTY, chosen.deps)
+    answer = frozenset(mark for mark in chosen.marks if mark[0] == "answer") | picked.marks
+    if isinstance(merged, Val) and (chosen.losses or chosen.deps or answer):
+        extra = Taint(EMPTY, chosen.losses, EMPTY, EMPTY, answer, chosen.deps)
         result = Val(merged.const, merged.taint | extra, text=merged.text)
         result.own, result.low, result.high = merged.own, merged.low, merged.high
         return result

@@ -73,11 +73,14 @@ class Update(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Lookup(Event):
-    """A table that val tokens fill was read. `key` are the tokens in the key."""
+    """A table that val tokens fill was read. `key` are the tokens in the key.
+
+    `current` says that the key was fetched in the running iteration of a loop over tokens, not carried from earlier ones.
+    """
 
     table: int = 0
     key: frozenset[Token] = EMPTY
-    kind: str = "lookup"
+    current: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from harness.witnesses.static.folding import (
     fold_compare,
 )
 from harness.witnesses.static.machine import Env, Machine, choose, elements, unknown
-from harness.witnesses.static.mixing import combine
+from harness.witnesses.static.mixing import asks_answer, combine
 from harness.witnesses.static.values import (
     CLEAN,
     NO,
@@ -153,7 +153,10 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     taint = taint_of(left)
     other = taint_of(right)
     if other is not taint:
+        spread = kind is ast.Div and bool(taint.losses) and any(mark[0] == "length" for mark in other.marks)
         taint = combine(m, taint, other, kind.__name__).latest()
+        if spread:
+            taint = taint.with_marks(("spread", m.line))
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
         if folded is not NO:
@@ -255,6 +258,8 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         left = right
     if taint.tokens:
         taint = taint.with_tokens(frozenset(t._replace(read=-1) for t in taint.tokens))
+    if taint.marks and asks_answer(m, taint):
+        taint = taint.with_marks(("answer", m.line))
     if any(a is False for a in answers):
         return Val(False, taint)
     if all(a is True for a in answers):
@@ -322,10 +327,10 @@ def conditional(m: Machine, node: ast.IfExp, env: Env) -> Value:
     known = truth(test)
     if known is not None:
         return evaluate(m, node.body if known else node.orelse, env)
-    statements.compared(m, node.test, test, env)
+    picked = statements.compared(m, node.test, test, env)
     first = evaluate(m, node.body, env)
     second = evaluate(m, node.orelse, env)
-    return calling.gated(m, join(first, second), test, first, second, node)
+    return calling.gated(join(first, second), test, picked)
 
 
 def sequence(m: Machine, node: ast.List | ast.Tuple | ast.Set, env: Env) -> Value:

@@ -76,13 +76,47 @@ def container_item(m: Machine, value: Value, index: Value) -> Value:
             and isinstance(at, int)
             and -len(items) <= at < len(items)
         ):
-            return choose(items[at], deps | value.taint.deps)
-        return choose(elements(value), deps | value.taint.deps)
+            return imbue(choose(items[at], deps | value.taint.deps), value.taint)
+        return imbue(chosen_by(choose(elements(value), deps | value.taint.deps), index), value.taint)
     if isinstance(value, Map):
         return tables.dictionary_read(m, value, index)
     if isinstance(value, Bound):
         return Val(taint=taint_of(value) | taint_of(index))
     return value
+
+
+def imbue(value: Value, taint: Taint) -> Value:
+    """An entry of a row that was looked up in a table came from the lookup."""
+    if not taint.marks or not any(mark[0] == "lookup" for mark in taint.marks):
+        return value
+    if isinstance(value, Map):
+        return value.view(value.taint | taint)
+    if isinstance(value, Seq):
+        view = value.view(EMPTY)
+        view.taint = value.taint | taint
+        return view
+    if isinstance(value, Val) and not value.storage:
+        marks = frozenset(mark for mark in taint.marks if mark[0] != "table")
+        bare = Taint(taint.tokens, taint.losses, taint.updates, taint.states, marks, taint.deps)
+        result = Val(value.const, value.taint | bare, text=value.text)
+        result.low, result.high = value.low, value.high
+        return result
+    return value
+
+
+def chosen_by(value: Value, index: Value) -> Value:
+    """An entry that tokens choose tells the tokens: the bytes of a token are as good as its id."""
+    chosen = taint_of(index)
+    if not chosen.tokens or not isinstance(value, Val | Seq):
+        return value
+    extra = CLEAN.with_tokens(chosen.tokens)
+    if isinstance(value, Seq):
+        view = value.view(EMPTY)
+        view.taint = value.taint | extra
+        return view
+    result = Val(value.const, value.taint | extra, text=value.text)
+    result.low, result.high = value.low, value.high
+    return result
 
 
 def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Evaluate) -> Value:
@@ -103,7 +137,7 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     if value.taint.tokens:
         taint = shift(m, taint, lower)
     result = Val(known, taint, text=value.text)
-    result.own = value.own
+    result.own, result.base = value.own, storage_of(value)
     if value.affine is not None and lower is not None and isinstance(lower, Val):
         result.affine = add_affine(value.affine, m.symbol(lower), 1)
     elif value.affine is not None:
@@ -176,7 +210,11 @@ def take(m: Machine, value: Val, index: Value) -> Value:
     chosen = taint_of(index)
     taint = taint_of(value)
     if chosen.tokens and not any(t.read >= 0 for t in chosen.tokens):
-        result = Val(taint=combine(m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses), "index"))
+        result = Val(
+            taint=combine(
+                m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses, marks=chosen.marks), "index"
+            )
+        )
         result.own = value.own
         return result
     if taint.tokens and not chosen.tokens:
@@ -185,7 +223,11 @@ def take(m: Machine, value: Val, index: Value) -> Value:
         return Val(taint=moved.with_deps(chosen.deps))
     if chosen.tokens:
         return tables.array_read(m, value, index)
-    result = Val(taint=combine(m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses), "index"))
+    result = Val(
+        taint=combine(
+            m, taint.with_deps(chosen.deps), Taint(losses=chosen.losses, marks=chosen.marks), "index"
+        )
+    )
     result.own = value.own
     return result
 
@@ -217,8 +259,13 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
             else:
                 taint = taint.with_deps(chosen.deps)
     result = Val(taint=taint)
-    result.own = value.own
+    result.own, result.base = value.own, storage_of(value)
     return result
+
+
+def storage_of(value: Val) -> Val | None:
+    """The tensor whose memory a view of this value shares."""
+    return value if value.storage else value.base
 
 
 def set_item(

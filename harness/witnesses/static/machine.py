@@ -108,10 +108,12 @@ class Machine:
         self.disk: dict[str, Taint] = {}
         self.hooks: list[tuple[Obj | None, Value]] = []
         self.notes: list[str] = []
+        self.pivots: set[int] = set()
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []
         self.reached: set[tuple[int, int]] = set()
         self.calling: list[int] = []
+        self.exits: list[list[dict[str, Value]]] = []
         self.returns: list[list[Value]] = []
         self.yields: list[list[Value]] = []
         self.file = 0

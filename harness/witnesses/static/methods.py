@@ -220,6 +220,7 @@ def view_of(m: Machine, value: Val, args: list[Value], kwargs: dict[str, Value],
         return value
     result = Val(taint=taint_of(value))
     result.affine = value.affine
+    result.base = value if value.storage else value.base
     return result
 
 
@@ -245,13 +246,16 @@ def in_place(m: Machine, value: Val, name: str, args: list[Value], kwargs: dict[
     if name in TABLE_ADDS and value.own is None:
         first = name in ("index_put_", "put_")
         index = kwargs.get("index") or (args[0] if first or len(args) < 2 else args[1]) if args else Val()
-        tables.array_write(m, value, index, Val(taint=brought))
+        tables.array_write(m, value.base or value, index, Val(taint=brought))
         return value
     if value.own is not None:
         updates.in_place(m, value, brought, overwrite=name in OVERWRITES)
         return value
     value.const = NO
     value.low = value.high = None
+    if value.base is not None:
+        value.base.const = NO
+        value.base.taint = combine(m, value.base.taint, brought, name)
     if name in OVERWRITES:
         keep = value.taint if value.param is not None else CLEAN
         value.taint = brought | keep
@@ -339,6 +343,8 @@ def call_sequence(m: Machine, value: Seq, name: str, args: list[Value], kwargs: 
     box = value.box
     if name in ("append", "add", "appendleft", "insert", "put", "put_nowait"):
         item = args[-1] if args else Val()
+        if isinstance(item, Val) and item.taint.updates and item.own is None:
+            item = Val(item.const, tables.settled(m, item.taint), text=item.text)
         if m.loops or box.items is None or len(box.items) >= 256:
             box.any = item if box.any is None else join(box.any, item)
             if not m.loops and box.items is None:
@@ -422,7 +428,8 @@ def call_mapping(m: Machine, value: Map, name: str, args: list[Value], kwargs: d
         copied.any, copied.key, copied.node = value.any, value.key, value.node
         return copied
     if name == "clear":
-        value.items, value.any, value.key, value.taint = {}, None, None, CLEAN
+        value.items.clear()
+        value.any, value.key, value.taint = None, None, CLEAN
         return Val(None)
     return unknown(value, *args)
 

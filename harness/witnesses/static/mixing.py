@@ -6,7 +6,7 @@ second model), the result is a new loss whose state is both: that is what a mixt
 
 from __future__ import annotations
 
-from harness.witnesses.static.events import Loss
+from harness.witnesses.static.events import Choice, Lookup, Loss
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.values import CLEAN, EMPTY, Taint
 
@@ -18,9 +18,35 @@ def combine(m: Machine, a: Taint, b: Taint, how: str) -> Taint:
     if a is CLEAN:
         return b
     taint = a | b
+    if a.losses and b.losses and taint.marks:
+        pivot(m, a, b)
     if taint.losses and (taint.updates or mixes(taint)) and (a.losses or b.losses):
-        return absorb(m, taint, a, b, how)
+        weighted = how == "Mult" and (weighs(m, a, b) or weighs(m, b, a))
+        result = absorb(m, taint, a, b, how)
+        return result.with_marks(("weighted", m.line)) if weighted else result
     return taint
+
+
+def weighs(m: Machine, weight: Taint, entry: Taint) -> bool:
+    """Whether a loss of the answer is the weight of a table's entry for the answer."""
+    return bool(weight.losses) and not weight.marks and not entry.losses and asks_answer(m, entry)
+
+
+def asks_answer(m: Machine, taint: Taint) -> bool:
+    """Whether a value is a table's entry for the very token that is being scored, under its context."""
+    found = [m.events[mark[1]] for mark in taint.marks if mark[0] == "lookup"]
+    lookups = [e for e in found if isinstance(e, Lookup)]
+    return any(e.current for e in lookups) and any(not e.current for e in lookups)
+
+
+def pivot(m: Machine, a: Taint, b: Taint) -> None:
+    """A kept loss that meets the losses it was kept from was the pivot of a stable sum: no choice after all."""
+    for kept, other in ((a, b), (b, a)):
+        for mark in kept.marks:
+            if mark[0] == "picked" and mark not in other.marks:
+                event = m.events[mark[1]]
+                if isinstance(event, Choice) and other.losses & (event.first | event.second):
+                    m.pivots.add(event.number)
 
 
 def mixes(taint: Taint) -> bool:

@@ -21,6 +21,7 @@ from harness.witnesses.static.values import (
     Map,
     Obj,
     Seq,
+    Taint,
     Val,
     Value,
     base_names,
@@ -168,7 +169,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     """Run both arms of a condition that is not known and join what they leave."""
     number = m.fresh()
     outside = depends(test)
-    compared(m, node.test, test, env)
+    picked = compared(m, node.test, test, env)
     before = dict(env.vars)
     m.guards.append((number, True, outside))
     narrow(m, node.test, env, True)
@@ -190,15 +191,43 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
         m.guards.append((number, True, outside))
     else:
         env.vars = join_scopes(after_first, after_second)
+        mark_choices(test, before, env.vars, after_first, after_second)
+        if picked is not CLEAN:
+            mark_picked(picked, before, env.vars)
     return first | second
 
 
-def compared(m: Machine, node: ast.expr, test: Value, env: Env) -> None:
-    """Note a condition that compares two losses."""
+def mark_picked(picked: Taint, before: dict[str, Value], joined: dict[str, Value]) -> None:
+    """What a comparison of losses assigned is what it kept."""
+    for name, value in joined.items():
+        if value is not before.get(name) and isinstance(value, Val) and value.taint.losses:
+            value.taint = value.taint | picked
+
+
+def mark_choices(
+    test: Value, before: dict[str, Value], joined: dict[str, Value], *arms: dict[str, Value]
+) -> None:
+    """A number that a condition chooses between constants came from the condition."""
+    answer = [mark for mark in taint_of(test).marks if mark[0] == "answer"]
+    if not answer:
+        return
+    for name, value in joined.items():
+        options = [arm.get(name) for arm in arms]
+        if (
+            value is not before.get(name)
+            and isinstance(value, Val)
+            and all(const(o) is not NO for o in options)
+        ):
+            value.taint = value.taint.with_marks(*answer)
+
+
+def compared(m: Machine, node: ast.expr, test: Value, env: Env) -> Taint:
+    """Note a condition that compares two losses; the mark of what it keeps."""
     if len(taint_of(test).losses) >= 2 and isinstance(node, ast.Compare) and len(node.ops) == 1:
         left = evaluate(m, node.left, env)
         right = evaluate(m, node.comparators[0], env)
-        losses.choose(m, taint_of(left), taint_of(right))
+        return losses.choose(m, taint_of(left), taint_of(right))
+    return CLEAN
 
 
 def narrow(m: Machine, test: ast.expr, env: Env, holds: bool) -> None:
@@ -249,7 +278,12 @@ def for_(m: Machine, node: ast.For | ast.AsyncFor, env: Env) -> int:
     ends = iteration(m, node, loop, 0, first, env)
     if rest is not None and (needs_second(m, before) or tests_variable(node)):
         widen(m, earlier, env)
+        tables = table_numbers(m, before)
+        again = len(m.events)
         ends |= iteration(m, node, loop, 1, rest, env)
+        if table_numbers(m, again) - tables:
+            # A table came into being only now: one more iteration meets what is in it.
+            ends |= iteration(m, node, loop, 2, rest, env)
     elif rest is not None:
         widen(m, earlier, env)
     status = ends & (RETURN | RAISE)
@@ -331,13 +365,14 @@ def range_parts(source: Seq) -> tuple[Value | None, Value | None]:
 def iteration(m: Machine, node: ast.For | ast.AsyncFor, loop: int, number: int, item: Value, env: Env) -> int:
     """One abstract iteration of a for loop."""
     m.loops.append((loop, number, node, len(m.frames)))
+    m.exits.append([])
     guards = len(m.guards)
-    try:
-        assign_target(m, node.target, choose(fresh_item(item), frozenset(((loop, number),))), env)
-        return run_block(m, node.body, env)
-    finally:
-        m.loops.pop()
-        del m.guards[guards:]
+    assign_target(m, node.target, choose(fresh_item(item), frozenset(((loop, number),))), env)
+    status = run_block(m, node.body, env)
+    rejoin(m, env, status)
+    m.loops.pop()
+    del m.guards[guards:]
+    return status
 
 
 def fresh_item(item: Value) -> Value:
@@ -347,6 +382,11 @@ def fresh_item(item: Value) -> Value:
         copied.low, copied.high = item.low, item.high
         return copied
     return item
+
+
+def table_numbers(m: Machine, before: int) -> set[int]:
+    """The tables written since an event."""
+    return {n for e in m.events[before:] if isinstance(e, Update) and e.kind == "table" for n in e.owners}
 
 
 def needs_second(m: Machine, before: int) -> bool:
@@ -404,15 +444,15 @@ def while_(m: Machine, node: ast.While, env: Env) -> int:
     ends = 0
     for number in (0, 1):
         m.loops.append((loop, number, node, len(m.frames)))
+        m.exits.append([])
         guards = len(m.guards)
-        try:
-            if number == 1:
-                widen(m, earlier, env)
-                evaluate(m, node.test, env)
-            status = run_block(m, node.body, env)
-        finally:
-            m.loops.pop()
-            del m.guards[guards:]
+        if number == 1:
+            widen(m, earlier, env)
+            evaluate(m, node.test, env)
+        status = run_block(m, node.body, env)
+        rejoin(m, env, status)
+        m.loops.pop()
+        del m.guards[guards:]
         ends |= status
         if not status & (NORMAL | CONTINUE):
             break
@@ -593,6 +633,31 @@ def nonlocal_(m: Machine, node: ast.Nonlocal, env: Env) -> int:
     return NORMAL
 
 
+def break_(m: Machine, node: ast.Break, env: Env) -> int:
+    leave(m, env)
+    return BREAK
+
+
+def continue_(m: Machine, node: ast.Continue, env: Env) -> int:
+    leave(m, env)
+    return CONTINUE
+
+
+def leave(m: Machine, env: Env) -> None:
+    """Remember the variables where an iteration is left early: they hold after it as well."""
+    if m.exits:
+        m.exits[-1].append(dict(env.vars))
+
+
+def rejoin(m: Machine, env: Env, status: int) -> None:
+    """Join the variables of early exits with those at the end of the iteration."""
+    exits = m.exits.pop()
+    if exits and not status & NORMAL:
+        env.vars = exits.pop()
+    for variables in exits:
+        env.vars = join_scopes(env.vars, variables)
+
+
 def delete(m: Machine, node: ast.Delete, env: Env) -> int:
     return NORMAL
 
@@ -652,8 +717,8 @@ RUN: dict[type[ast.stmt], Callable[[Machine, Any, Env], int]] = {
     ast.ImportFrom: import_from,
     ast.Global: global_,
     ast.Nonlocal: nonlocal_,
-    ast.Break: lambda m, node, env: BREAK,
-    ast.Continue: lambda m, node, env: CONTINUE,
+    ast.Break: break_,
+    ast.Continue: continue_,
     ast.Delete: delete,
     ast.Assert: assert_,
     ast.Match: match,

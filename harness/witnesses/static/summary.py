@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from harness.case import Claim, Script
 from harness.witnesses.static.detectors import (
     choice_facts,
+    gate_facts,
     mixture_facts,
     order_facts,
     table_facts,
@@ -23,6 +24,7 @@ DETECTORS = (
     choice_facts.detect,
     mixture_facts.detect,
     training_time.detect,
+    gate_facts.detect,
 )
 
 

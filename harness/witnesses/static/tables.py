@@ -59,7 +59,8 @@ def is_table(taint: Taint) -> bool:
 def lookup(m: Machine, table: Taint, key: Taint) -> int:
     """Note a read of a table; its event number."""
     number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
-    return m.emit(Lookup(**m.where(), table=number, key=key.tokens))
+    current = any((step[0], step[1]) in key.deps for step in m.loops)
+    return m.emit(Lookup(**m.where(), table=number, key=key.tokens, current=current))
 
 
 def select_target(m: Machine, value: Value, index: Value) -> Value:
@@ -83,9 +84,34 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
         return
     container.const = NO
     container.low = container.high = None
-    container.taint = (
-        brought.with_deps(chosen.deps) if overwrite else container.taint | brought.with_deps(chosen.deps)
-    )
+    kept = settled(m, brought).with_deps(chosen.deps)
+    container.taint = kept if overwrite else container.taint | kept
+
+
+def settled(m: Machine, taint: Taint) -> Taint:
+    """The taint of one entry among many that a loop fills: updates from earlier iterations concern other tokens.
+
+    Kept together, entries of all iterations would seem to know the updates of all iterations.
+    """
+    if not taint.updates or not m.loops:
+        return taint
+    now = {step[0]: step[1] for step in m.loops}
+    kept = frozenset(n for n in taint.updates if not is_past(m, n, now))
+    if len(kept) == len(taint.updates):
+        return taint
+    return Taint(taint.tokens, taint.losses, kept, taint.states, taint.marks, taint.deps)
+
+
+def is_past(m: Machine, number: int, now: dict[int, int]) -> bool:
+    """Whether an update used tokens of an earlier iteration of a running loop only."""
+    update = m.events[number]
+    if not isinstance(update, Update):
+        return False
+    used: dict[int, set[int]] = {}
+    for loop, iteration in update.region:
+        if loop in now:
+            used.setdefault(loop, set()).add(iteration)
+    return any(now[loop] not in iterations for loop, iterations in used.items())
 
 
 def is_key(taint: Taint) -> bool:
@@ -159,12 +185,10 @@ def mark_lookup(m: Machine, table: Map, held: Value, key: Taint) -> Value:
         result.low, result.high = held.low, held.high
         return result
     if isinstance(held, Map):
-        inner = Map(held.items, held.taint | taint_with_table(extra, taint))
-        inner.any, inner.key, inner.node = held.any, held.key, held.node
-        return inner
+        return held.view(held.taint | taint_with_table(extra, taint))
     if isinstance(held, Seq):
         view = held.view(EMPTY)
-        view.taint = held.taint | extra
+        view.taint = held.taint | taint_with_table(extra, taint)
         return view
     return held
 

@@ -83,7 +83,7 @@ def where(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     for value in args:
         taint = combine(m, taint, taint_of(value), "where")
     if len(args) == 3 and taint_of(args[0]).losses:
-        losses.choose(m, taint_of(args[1]), taint_of(args[2]))
+        taint = taint | losses.choose(m, taint_of(args[1]), taint_of(args[2]))
     return Val(taint=taint)
 
 
@@ -283,19 +283,29 @@ def nothing(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     "torch.distributed.all_gather",
     "torch.distributed.all_gather_object",
     "torch.distributed.all_gather_into_tensor",
-    "torch.distributed.gather_object",
-    "torch.distributed.gather",
     "torch.distributed.scatter",
 )
 def all_gather(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if len(args) > 1:
-        target, value = args[0], args[1]
-        if isinstance(target, Seq):
-            target.box.items, target.box.any = None, value
-            target.taint = target.taint.with_deps(taint_of(value).deps)
-        elif isinstance(target, Val) and target.own is None:
-            target.taint = target.taint | taint_of(value)
+        spread_to(args[0], args[1])
     return Val()
+
+
+@models("torch.distributed.gather", "torch.distributed.gather_object")
+def gather_to(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    target = args[1] if len(args) > 1 else kwargs.get("gather_list", kwargs.get("object_gather_list"))
+    if args and target is not None:
+        spread_to(target, args[0])
+    return Val()
+
+
+def spread_to(target: Value, value: Value) -> None:
+    """Every process writes its value into the target."""
+    if isinstance(target, Seq):
+        target.box.items, target.box.any = None, value
+        target.taint = target.taint.with_deps(taint_of(value).deps)
+    elif isinstance(target, Val) and target.own is None:
+        target.taint = target.taint | taint_of(value)
 
 
 @models("torch.distributed.get_rank")

@@ -108,10 +108,11 @@ class Val:
 
     `low`/`high` bound an integer that is not constant; `text` holds what is known of a string that is not constant;
     `affine` is set for integers and index arrays built from other integers. `storage` marks a tensor made to be written
-    into, which keeps its identity; `born` are the loops that ran when it was made.
+    into, which keeps its identity; `born` are the loops that ran when it was made; `base` is the storage of which this
+    is a view.
     """
 
-    __slots__ = ("affine", "born", "const", "high", "low", "own", "param", "storage", "taint", "text")
+    __slots__ = ("affine", "base", "born", "const", "high", "low", "own", "param", "storage", "taint", "text")
 
     def __init__(self, const: Any = NO, taint: Taint = CLEAN, *, text: str | None = None) -> None:
         self.const = const
@@ -123,6 +124,7 @@ class Val:
         self.param: str | None = None
         self.affine: Affine | None = None
         self.storage = False
+        self.base: Val | None = None
         self.born: tuple[int, ...] = ()
 
 
@@ -156,15 +158,53 @@ class Box:
 class Map:
     """A dictionary: entries with constant keys, and what any other entry may be."""
 
-    __slots__ = ("any", "born", "items", "key", "node", "taint")
+    __slots__ = ("born", "box", "node", "taint")
 
     def __init__(self, items: dict[Any, Value] | None = None, taint: Taint = CLEAN) -> None:
-        self.items: dict[Any, Value] = items if items is not None else {}
-        self.any: Value | None = None
-        self.key: Value | None = None
+        self.box = Entries(items if items is not None else {})
         self.taint = taint
         self.node = 0
         self.born: tuple[int, ...] = ()
+
+    def view(self, taint: Taint) -> Map:
+        """The same dictionary, known to come from more: writing through either is seen through both."""
+        other = Map(None, taint)
+        other.box, other.node, other.born = self.box, self.node, self.born
+        return other
+
+    @property
+    def items(self) -> dict[Any, Value]:
+        """The entries with constant keys."""
+        return self.box.items
+
+    @property
+    def any(self) -> Value | None:
+        """What any other entry may be."""
+        return self.box.any
+
+    @any.setter
+    def any(self, value: Value | None) -> None:
+        self.box.any = value
+
+    @property
+    def key(self) -> Value | None:
+        """What any other key may be."""
+        return self.box.key
+
+    @key.setter
+    def key(self, value: Value | None) -> None:
+        self.box.key = value
+
+
+class Entries:
+    """The shared contents of a dictionary."""
+
+    __slots__ = ("any", "items", "key")
+
+    def __init__(self, items: dict[Any, Value]) -> None:
+        self.items = items
+        self.any: Value | None = None
+        self.key: Value | None = None
 
 
 class Obj:

@@ -17,7 +17,7 @@ def detect(view: View) -> list[Fact]:
     claimed = {loss.number for loss in view.claimed}
     found: dict[int, Fact] = {}
     for event in view.m.events:
-        if not isinstance(event, Choice) or event.line in found:
+        if not isinstance(event, Choice) or event.line in found or event.number in view.m.pivots:
             continue
         first, second = losses(view, event.first), losses(view, event.second)
         if not event.first & claimed or (event.second and not event.second & claimed):

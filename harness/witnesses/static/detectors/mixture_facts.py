@@ -16,8 +16,7 @@ from harness.witnesses.static.view import View
 
 def detect(view: View) -> list[Fact]:
     """Experts that are no distribution, then blends for the realized token."""
-    found = experts(view)
-    return found or blends(view)
+    return experts(view) or spreads(view) or weighted(view) or blends(view)
 
 
 def experts(view: View) -> list[Fact]:
@@ -35,6 +34,44 @@ def experts(view: View) -> list[Fact]:
                 view.lines.path(event),
                 doubt,
             )
+    return list(facts.values())
+
+
+def spreads(view: View) -> list[Fact]:
+    """Losses of tokens divided evenly over their bytes and blended byte by byte."""
+    facts: dict[int, Fact] = {}
+    for loss in view.claimed:
+        divided = next((mark[1] for mark in loss.marks if mark[0] == "spread"), None)
+        if loss.kind != "mixture" or divided is None or not lookups_of(view, loss) or facts:
+            continue
+        doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+        facts[loss.line] = Fact(
+            "unnormalised_mixture",
+            CERTAIN if doubt is None else DEPENDS,
+            f"the loss of a token is spread evenly over its bytes (line {divided}) and blended with a table byte by "
+            f"byte (line {loss.line}): the root of a token's probability is no distribution over bytes",
+            view.lines.path(loss),
+            doubt,
+        )
+    return list(facts.values())
+
+
+def weighted(view: View) -> list[Fact]:
+    """Weights of a blend that are computed from the loss of the answer."""
+    facts: dict[int, Fact] = {}
+    for loss in view.claimed:
+        line = next((mark[1] for mark in loss.marks if mark[0] == "weighted"), None)
+        if line is None or line in facts:
+            continue
+        doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+        facts[line] = Fact(
+            "unnormalised_mixture",
+            CERTAIN if doubt is None else DEPENDS,
+            f"the weight of a table's count is computed from the loss of the answer (line {line}), so the blend for "
+            "other tokens would have other weights and does not sum to 1",
+            view.lines.path(loss),
+            doubt,
+        )
     return list(facts.values())
 
 

@@ -27,7 +27,7 @@ def detect(view: View) -> list[Fact]:
         if not isinstance(event, Note) or event.what != "model run on training shards":
             continue
         if not loop & {step[0] for step in event.loops} and event.number < view.claimed[0].number:
-            return [describe(view, event, limit)] if limit is None or limit >= LIMIT_S else []
+            return [describe(view, event, limit)] if limit is None or full(limit) else []
     return []
 
 
@@ -36,6 +36,11 @@ def trains(view: View, update: Update) -> bool:
     around = {step[0] for step in update.loops}
     fresh = any(around & {s[0] for s in view.m.events[n].loops} for n in update.losses)
     return update.kind == "step" and fresh and streams(update) == {"train"}
+
+
+def full(limit: float) -> bool:
+    """Whether a limit is the whole of the training time; a longer one belongs to other hardware or another track."""
+    return LIMIT_S <= limit < LIMIT_S + 1
 
 
 def streams(update: Update) -> set[str]:
