@@ -73,6 +73,7 @@ Examples:
 )
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds that one emulated run may take.")
+@click.option("--most", default=12, show_default=True, help="Run so many submissions; read the rest.")
 @click.option(
     "--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder."
 )

@@ -1,0 +1,74 @@
+"""The command line: usage errors, exit codes, and the files it writes, without a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+
+EXAMPLES = Path(__file__).parents[1] / "submissions"
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["audit"],
+        ["audit", "no/such/folder"],
+        ["audit", ".", "--pr", "1"],
+        ["audit", "--pr", "1"],
+        ["audit", "--repo", "/tmp", "--pr", "1"],
+        ["audit", "--repo", "/tmp", "--pr", "0"],
+        ["audit", str(EXAMPLES / "pass" / "plain_eval"), "--device", "cuda"],
+        ["rules", "C9"],
+        ["nothing"],
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_code_2(arguments: list[str]) -> None:
+    code, output = run(*arguments)
+    assert code == 2
+    assert "Error: " in output
+    assert "Traceback" not in output
+
+
+def test_static_only_writes_json_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "audit.json"
+    code, _ = run("audit", str(EXAMPLES / "pass" / "plain_eval"), "--static-only", "--json", str(file))
+    data = json.loads(file.read_text())
+    assert data["schema"] == 1
+    assert code == {"PASS": 0, "FAIL": 1, "REVIEW": 3, "ERROR": 4}[data["verdict"]]
+    assert data["verdict"] != "FAIL"
+    if data["verdict"] == "PASS":
+        assert "Static only" in data["why"]
+    assert {"C1", "C2", "C3", "C4", "D1", "B1"} <= {f["rule"] for f in data["findings"]}
+    assert all(f["grade"] in ("static", "claim") for f in data["findings"])
+
+
+def test_empty_folder_is_review_with_json(tmp_path: Path) -> None:
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    (folder / "README.md").write_text("nothing here")
+    file = tmp_path / "audit.json"
+    code, _ = run("audit", str(folder), "--static-only", "--json", str(file))
+    assert code == 3
+    assert json.loads(file.read_text())["verdict"] == "REVIEW"
+
+
+def test_rules_are_documented() -> None:
+    code, output = run("rules")
+    assert code == 0
+    for line in output.strip().split("\n"):
+        rule = line.split()[0]
+        code, text = run("rules", rule)
+        assert code == 0
+        for heading in ("What it does", "Why it breaks the score", "Example", "Legal alternative", "Rulings", "Since"):
+            assert heading in text, f"{rule} lacks {heading}"
