@@ -45,8 +45,21 @@ def pivot(m: Machine, a: Taint, b: Taint) -> None:
         for mark in kept.marks:
             if mark[0] == "picked" and mark not in other.marks:
                 event = m.events[mark[1]]
-                if isinstance(event, Choice) and other.losses & (event.first | event.second):
+                if isinstance(event, Choice) and roots(m, other.losses) & (event.first | event.second):
                     m.pivots.add(event.number)
+
+
+def roots(m: Machine, numbers: frozenset[int]) -> set[int]:
+    """Losses and those they were made from."""
+    seen: set[int] = set()
+    todo = list(numbers)
+    while todo:
+        number = todo.pop()
+        event = m.events[number]
+        if number not in seen and isinstance(event, Loss):
+            seen.add(number)
+            todo.extend(event.parents)
+    return seen
 
 
 def mixes(taint: Taint) -> bool:

@@ -88,6 +88,7 @@ def scored_before(
         and e.on_val
         and e.number not in trained
         and around & {step[0] for step in e.loops} & {loop for loop, _ in e.region}
+        and overlapping(e.region, update.region)
         for e in losses
     ):
         return True
@@ -128,7 +129,12 @@ def ancestors(numbers: set[int], losses: dict[int, Loss]) -> set[int]:
 
 def same_tokens(a: Loss, b: Loss) -> bool:
     """Whether two losses may be of the same tokens."""
-    x, y = by_loop(a.region), by_loop(b.region)
+    return overlapping(a.region, b.region)
+
+
+def overlapping(a: frozenset[tuple[int, int]], b: frozenset[tuple[int, int]]) -> bool:
+    """Whether no loop tells two regions apart."""
+    x, y = by_loop(a), by_loop(b)
     return all(x[loop] & y[loop] for loop in x.keys() & y.keys())
 
 

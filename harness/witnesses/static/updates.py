@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.witnesses.static.events import Loss, Update
 from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.mixing import roots
 from harness.witnesses.static.values import EMPTY, NO, Obj, Taint, Val
 
 
@@ -18,17 +19,7 @@ def backward(m: Machine, taint: Taint) -> None:
 
 def closure(m: Machine, numbers: frozenset[int]) -> frozenset[int]:
     """The losses and those they were made from."""
-    seen: set[int] = set()
-    todo = list(numbers)
-    while todo:
-        number = todo.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        event = m.events[number]
-        if isinstance(event, Loss):
-            todo.extend(event.parents)
-    return frozenset(seen)
+    return frozenset(roots(m, numbers))
 
 
 def family(m: Machine, owner: Obj) -> set[int]:

@@ -27,7 +27,7 @@ def detect(view: View) -> list[Fact]:
         if not isinstance(event, Note) or event.what != "model run on training shards":
             continue
         if not loop & {step[0] for step in event.loops} and event.number < view.claimed[0].number:
-            return [describe(view, event, limit)] if limit is None or full(limit) else []
+            return [describe(view, event, limit)] if limit is not None and full(limit) else []
     return []
 
 
@@ -59,22 +59,14 @@ def clock_limit(view: View, loop: set[int]) -> float | None:
     return min(plausible) if plausible else None
 
 
-def describe(view: View, event: Note, limit: float | None) -> Fact:
+def describe(view: View, event: Note, limit: float) -> Fact:
     """The sentence, and how sure it is."""
-    doubt = None
-    if limit is None:
-        doubt = "when the training loop stops: no constant limit on its clock was found"
-    elif view.claim.ambiguous:
-        doubt = view.claim.ambiguous[0]
-    ran = (
-        f"the training clock runs to {limit:g} s, and then "
-        if limit is not None
-        else "after the training loop "
-    )
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
     return Fact(
         "gptq_calibration_eval_time",
         CERTAIN if doubt is None else DEPENDS,
-        f"{ran}the model is run on training shards again (line {event.line})",
+        f"the training clock runs to {limit:g} s, and then the model is run on training shards again "
+        f"(line {event.line})",
         tuple(view.lines.calls(event)),
         doubt,
     )

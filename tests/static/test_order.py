@@ -1,0 +1,176 @@
+"""What the static witness says of the order of scoring and updating, and of what enters the score."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+
+import pytest
+
+from harness.case import Claim, Evidence, Script, Setting
+from harness.witnesses.static import StaticFacts, examine
+from tests.static import scripts
+
+
+def packed(source: str) -> Script:
+    """A plain script."""
+    return Script("train_gpt.py", len(source), "", source, source, "train_gpt.py")
+
+
+def look(source: str, **settings: str) -> StaticFacts:
+    """Examine a script under a claimed configuration."""
+    evidence = Evidence("README.md", 1, "")
+    claim = Claim("readme", tuple(Setting(k, v, evidence) for k, v in settings.items()))
+    return examine(packed(source), claim, {})
+
+
+def kinds(facts: StaticFacts, certainty: str = "certain") -> set[str]:
+    """The kinds of facts of one certainty."""
+    return {f.kind for f in facts.facts if f.certainty == certainty}
+
+
+BAD = {
+    "BEFORE": "train_on_val_before_score",
+    "TRAIN_FIRST": "train_on_val_before_score",
+    "LAST_EPOCH": "multi_pass_rescore",
+    "TWICE": "multi_pass_rescore",
+    "MINIMUM": "multi_pass_rescore",
+    "SLOT": "slot",
+    "TARGET_IN_KEY": "ngram_target_in_key",
+    "ORACLE": "unnormalised_mixture",
+}
+GOOD = ("PLAIN", "SCORE_FIRST", "FIRST_EPOCH", "LORA_AFTER", "FULL_ROWS")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_violation_is_certain_and_has_its_category(name: str) -> None:
+    facts = look(scripts.script(getattr(scripts, name)))
+    assert kinds(facts) == {BAD[name]}
+    assert facts.certain(BAD[name])[0].path[-1].line > 0
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_legal_twin_is_clean_and_covered(name: str) -> None:
+    facts = look(scripts.script(getattr(scripts, name)))
+    assert facts.facts == ()
+    assert facts.covered
+    assert facts.claimed_line is not None
+    assert facts.claimed_line.snippet.startswith("print(")
+    assert facts.causal
+
+
+@pytest.mark.parametrize("name", [*BAD, *GOOD])
+def test_verdicts_survive_renaming_every_identifier(name: str) -> None:
+    source = scripts.script(getattr(scripts, name))
+    renamed = rename(source)
+    assert "evaluate" not in renamed
+    before, after = look(source), look(renamed)
+    assert kinds(after) == kinds(before)
+    assert [f.kind for f in after.facts] == [f.kind for f in before.facts]
+    assert after.covered == before.covered
+
+
+def test_a_stable_sum_of_two_probabilities_is_no_choice() -> None:
+    assert "unnormalised_mixture" not in kinds(look(scripts.script(scripts.STABLE_SUM)))
+
+
+def test_code_behind_a_switch_that_is_off_is_a_switch_and_no_violation() -> None:
+    source = scripts.script(scripts.BEFORE, adapt=0)
+    facts = look(source)
+    assert facts.facts == ()
+    assert ("ADAPT",) in [s.names for s in facts.switches]
+
+
+def test_the_claimed_configuration_decides() -> None:
+    source = scripts.script(scripts.BEFORE, adapt=0)
+    assert kinds(look(source, ADAPT="1")) == {"train_on_val_before_score"}
+    assert kinds(look(scripts.script(scripts.BEFORE), ADAPT="0")) == set()
+
+
+def test_an_ambiguous_claim_makes_a_finding_depend_on_it() -> None:
+    claim = Claim(ambiguous=("nothing says whether ADAPT_MODE was on",))
+    facts = examine(packed(scripts.script(scripts.BEFORE)), claim, {})
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") == {"train_on_val_before_score"}
+
+
+def test_one_epoch_leaves_nothing_to_rescore() -> None:
+    assert kinds(look(scripts.script(scripts.LAST_EPOCH), EPOCHS="1")) == set()
+
+
+def test_a_helper_file_is_followed() -> None:
+    body = scripts.script(scripts.BEFORE)
+    start, end = body.index("def tune"), body.index("@torch.no_grad()")
+    helper = "import torch\n\n" + body[start:end]
+    source = body[:start] + "from helper import tune\n" + body[end:]
+    facts = examine(packed(source), Claim(), {"helper.py": helper})
+    assert kinds(facts) == {"train_on_val_before_score"}
+    assert "helper.py" in {e.file for e in facts.facts[0].path}
+
+
+TAIL_CALIBRATED = scripts.TAIL.replace(
+    "    val = read_all", "    calibrate(s, net)\n    quantize(net)\n    val = read_all"
+)
+
+
+def test_training_shards_after_the_whole_clock() -> None:
+    late = scripts.script(scripts.CALIBRATED, tail=TAIL_CALIBRATED)
+    assert kinds(look(late)) == {"gptq_calibration_eval_time"}
+    reserved = scripts.script(scripts.CALIBRATED, limit="590.0", tail=TAIL_CALIBRATED)
+    assert look(reserved).facts == ()
+
+
+def test_a_script_that_does_not_parse_is_said_so() -> None:
+    facts = examine(packed("def broken(:\n"), Claim(), {})
+    assert not facts.parsed
+    assert not facts.covered
+    assert "does not parse" in facts.problems[0]
+
+
+def test_a_score_that_cannot_be_followed_is_not_covered() -> None:
+    facts = examine(packed("import somewhere\nprint('val_bpb', somewhere.run())\n"), Claim(), {})
+    assert facts.parsed
+    assert not facts.covered
+
+
+class Renamer(ast.NodeTransformer):
+    """Renames what the script itself defines: variables, functions, classes, parameters, attributes."""
+
+    def __init__(self, names: set[str], attributes: set[str]) -> None:
+        self.names = {name: f"z{i}" for i, name in enumerate(sorted(names | attributes))}
+        self.attributes = attributes
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for field in ("id", "name", "arg", "attr"):
+            value = getattr(node, field, None)
+            if not isinstance(value, str) or value not in self.names or isinstance(node, ast.alias):
+                continue
+            if field != "attr" or value in self.attributes:
+                setattr(node, field, self.names[value])
+        return self.generic_visit(node)
+
+
+def rename(source: str) -> str:
+    """The script with every identifier of its own replaced."""
+    tree = ast.parse(source)
+    names: set[str] = set()
+    attributes: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef):
+                    attributes.add(inner.name)
+                elif isinstance(inner, ast.Assign):
+                    attributes |= {t.id for t in inner.targets if isinstance(t, ast.Name)}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            attributes.add(node.attr)
+    fixed = {"forward", "__init__", "self"} | set(dir(builtins)) | set(keyword.kwlist)
+    imported = {"np", "torch", "nn", "F", "glob", "math", "os", "time"}
+    return ast.unparse(Renamer(names - fixed - imported, attributes - fixed - imported).visit(tree))
