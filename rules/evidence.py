@@ -90,7 +90,7 @@ def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None 
         return Finding(
             rule, Status.REVIEW, fact.summary + on, category=fact.kind, grade=Grade.STATIC, evidence=fact.path
         )
-    if case.static_only and case.static.followed:
+    if case.static_only and case.static.parsed and case.static.followed and case.static.score_followed:
         return Finding(
             rule, Status.PASS, "The code that the claimed configuration runs shows nothing against it (static only).",
             grade=Grade.STATIC,

@@ -89,6 +89,7 @@ def _child(script: Path, folder: Path) -> None:
     os.dup2(log, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     try:
+        os.chdir(folder)
         sys.path.insert(0, INSIDE)
         os.environ["VAL"] = str(folder / "val.npy")
         from inside import launch  # the package under the name it has in the sandbox
