@@ -179,11 +179,14 @@ def bench_group() -> None:
 @click.option("--processes", type=int, default=1, show_default=True, help="Audits side by side.")
 @click.option("--static-only", is_flag=True, help="Run nothing.")
 @click.option(
+    "--most", default=3, show_default=True, help="Run so many submissions of a target; read the rest."
+)
+@click.option(
     "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
 )
 def bench_runs(
     repo: Path, records: bool, non_records: bool, prs: str, sample: int, seed: int, work: Path, processes: int,
-    static_only: bool, table_file: Path | None,
+    static_only: bool, most: int, table_file: Path | None,
 ) -> None:  # fmt: skip
     """Audit record folders, chosen pull requests or a random sample, and print the table."""
     from harness.bench import batch, tables, targets
@@ -198,7 +201,8 @@ def bench_runs(
         raise BadInput(str(error)) from error
     if not chosen:
         raise click.UsageError("nothing to audit: name --records, --non-records, --prs or --sample.")
-    rows = batch.run_batch(chosen, work / "results", processes, ["--static-only"] if static_only else [])
+    extra = ["--static-only"] if static_only else ["--most", str(most)]
+    rows = batch.run_batch(chosen, work / "results", processes, extra)
     text = f"{tables.summary(rows)}\n\n{tables.table(rows)}\n"
     click.echo(text)
     if table_file is not None:
