@@ -234,5 +234,30 @@ def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
         write_atomically(table_file, injections.table(rows))
 
 
+@bench_group.command("watch-cost")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_watch_cost(folders: tuple[Path, ...], table_file: Path | None) -> None:
+    """Compare the processor time of watched and unwatched runs of submission FOLDERS."""
+    from harness.bench import watch_cost
+
+    costs = []
+    for folder in folders:
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            try:
+                submissions = load_target(folder, Path(scratch))
+                costs += watch_cost.measure(submissions, Options(default_sandbox(), default_cache()))
+            except IntakeError as error:
+                raise BadInput(str(error)) from error
+            except SandboxUnavailable as error:
+                raise Failure(str(error)) from error
+    text = watch_cost.table(costs)
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
+
+
 if __name__ == "__main__":
     main()
