@@ -101,12 +101,13 @@ class Note(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Printed(Event):
-    """A line was printed. `text` has its literal parts."""
+    """A line was printed. `text` has its literal parts; `counted` says that val tokens entered otherwise than as losses."""
 
     text: str = ""
     losses: frozenset[int] = EMPTY
     updates: frozenset[int] = EMPTY
     marks: frozenset[tuple[str, Any]] = EMPTY
+    counted: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

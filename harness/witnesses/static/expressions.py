@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from harness.witnesses.static import calling, indexing, library, statements
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.folding import (
     add_affine,
     bounds,
@@ -157,6 +158,8 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
         taint = combine(m, taint, other, kind.__name__).latest()
         if spread:
             taint = taint.with_marks(("spread", m.line))
+    if taint.losses and kind in (ast.Div, ast.Mult):
+        note_ratio(m, taint, left, right)
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
         if folded is not NO:
@@ -176,6 +179,17 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     elif kind is ast.Mod and isinstance(left.const, str):
         result.text = left.const
     return result
+
+
+def note_ratio(m: Machine, taint: Taint, left: Val, right: Val) -> None:
+    """Note a loss that is divided by a constant of the size of bytes per token."""
+    for side in (left, right):
+        if isinstance(side.const, float) and not side.const.is_integer():
+            size = (
+                side.const if 1.5 < side.const < 9 else (1 / side.const if 0.11 < side.const < 0.6 else 0.0)
+            )
+            if size and abs(size - 1.4427) > 0.01:
+                m.emit(Note(**m.where(), what="ratio", losses=taint.losses))
 
 
 def concatenate(left: Seq, right: Seq) -> Seq:
@@ -256,6 +270,8 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         taint = combine(m, taint, taint_of(right), "Compare")
         answers.append(compare_values(m, type(op), left, right))
         left = right
+    if taint.tokens and answers_from_file(taint, node):
+        taint = taint.with_marks(("known", node.lineno))
     if taint.tokens:
         taint = taint.with_tokens(frozenset(t._replace(read=-1) for t in taint.tokens))
     if taint.marks and asks_answer(m, taint):
@@ -265,6 +281,13 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
     if all(a is True for a in answers):
         return Val(True, taint)
     return truth_value(taint)
+
+
+def answers_from_file(taint: Taint, node: ast.Compare) -> bool:
+    """Whether val token ids are compared for equality with the contents of a file that is no shard."""
+    equal = any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+    ids = any(t.stream == "val" and t.read >= 0 for t in taint.tokens)
+    return equal and ids and any(mark[0] == "contents" for mark in taint.marks)
 
 
 def truth_value(taint: Taint) -> Val:

@@ -33,6 +33,9 @@ from harness.witnesses.static.values import (
     taint_of,
 )
 
+CAP = 100_000
+"""A constant end of a slice of val from which on it looks like a part of the split rather than a window."""
+
 Evaluate = Callable[[Machine, Any, Env], Value]
 
 
@@ -133,7 +136,7 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     if not isinstance(value, Val):
         return unknown(value, lower, upper)
     known = slice_constant(value, lower, upper, step)
-    taint = value.taint.with_deps(deps)
+    taint = chosen_part(m, value.taint.with_deps(deps), lower, upper)
     if value.taint.tokens:
         taint = shift(m, taint, lower)
     result = Val(known, taint, text=value.text)
@@ -143,6 +146,19 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     elif value.affine is not None:
         result.affine = value.affine
     return result
+
+
+def chosen_part(m: Machine, taint: Taint, lower: Value | None, upper: Value | None) -> Taint:
+    """Note a slice of val that a random number chooses, or that ends at a constant."""
+    if not (taint.reads("val") or taint.losses):
+        return taint
+    if any(mark[0] == "drawn" for mark in taint_of(lower).marks):
+        taint = taint.with_marks(("sampled", m.line))
+    end = const(upper)
+    whole = lower is None or const(lower) == 0
+    if whole and isinstance(end, int) and end >= CAP and not taint.deps and not taint_of(upper).deps:
+        taint = taint.with_marks(("capped", (m.line, end)))
+    return taint
 
 
 def slice_sequence(
@@ -220,6 +236,8 @@ def take(m: Machine, value: Val, index: Value) -> Value:
     if taint.tokens and not chosen.tokens:
         number = isinstance(index, Val) and index.const is NO and not masks(index)
         moved = shift(m, taint, index) if number else taint
+        if any(mark[0] == "drawn" for mark in chosen.marks):
+            moved = moved.with_marks(("sampled", m.line))
         return Val(taint=moved.with_deps(chosen.deps))
     if chosen.tokens:
         return tables.array_read(m, value, index)

@@ -177,7 +177,12 @@ class Machine:
         if text or taint.losses:
             self.emit(
                 Printed(
-                    **self.where(), text=text, losses=taint.losses, updates=taint.updates, marks=taint.marks
+                    **self.where(),
+                    text=text,
+                    losses=taint.losses,
+                    updates=taint.updates,
+                    marks=taint.marks,
+                    counted=taint.reads("val"),
                 )
             )
 

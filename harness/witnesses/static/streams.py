@@ -39,7 +39,10 @@ def read_tokens(m: Machine, path: Value) -> Val:
     held = stored(m, text) if stream is None or "bin" not in text else CLEAN
     if stream is None and not shard_like(text):
         return Val(
-            taint=Taint(deps=taint.deps | m.here(), marks=frozenset((("outside", text[-60:]),))) | held
+            taint=Taint(
+                deps=taint.deps | m.here(), marks=frozenset((("outside", text[-60:]), ("contents", m.line)))
+            )
+            | held
         )
     stream = stream or "?"
     m.emit(Read(**m.where(), stream=stream, text=text[-120:]))

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from harness.case import Claim, Script
 from harness.witnesses.static.detectors import (
+    byte_facts,
     choice_facts,
     gate_facts,
     mixture_facts,
     order_facts,
+    part_facts,
     table_facts,
     training_time,
 )
@@ -25,6 +27,8 @@ DETECTORS = (
     mixture_facts.detect,
     training_time.detect,
     gate_facts.detect,
+    part_facts.detect,
+    byte_facts.detect,
 )
 
 

@@ -85,6 +85,9 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
     container.const = NO
     container.low = container.high = None
     kept = settled(m, brought).with_deps(chosen.deps)
+    known = [mark for mark in chosen.marks if mark[0] == "known"]
+    if known and container.taint.losses:
+        kept = kept.with_marks(*known)
     container.taint = kept if overwrite else container.taint | kept
 
 

@@ -117,7 +117,6 @@ def parameter(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     "numpy.zeros_like",
     "numpy.full",
     "numpy.empty_like",
-    "torch.randint",
     "torch.randperm",
     "torch.new_zeros",
     "numpy.ones_like",
@@ -408,3 +407,21 @@ def to_parameters(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 def module_state(value: Value) -> Taint:
     """The state of a module given as a value."""
     return state_of(value) if isinstance(value, Obj) and is_module(value) else CLEAN
+
+
+@models(
+    "torch.randint",
+    "numpy.random.randint",
+    "numpy.random.choice",
+    "random.randint",
+    "random.randrange",
+    "random.choice",
+    "torch.multinomial",
+    ".integers",
+    ".randrange",
+)
+def drawn(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    value = unknown(*args)
+    if not value.taint.states:
+        value.taint = value.taint.with_marks(("drawn", m.line))
+    return value

@@ -1,0 +1,126 @@
+"""byte_count: the table of bytes for each token, and numbers of bytes for each token that are written into the code.
+
+Read from the syntax of the functions that were entered: what a table of bytes holds depends on a tokenizer that only a
+run has.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from harness.witnesses.static.events import Note
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.updates import closure
+from harness.witnesses.static.view import View
+
+SPACE = "\u2581"
+PIECES = frozenset(("id_to_piece", "IdToPiece"))
+
+
+def detect(view: View) -> list[Fact]:
+    """The leading space counted twice, and a constant in place of a count."""
+    return [*twice(view), *constant(view)]
+
+
+def twice(view: View) -> list[Fact]:
+    """Tables that give a piece its leading space, while the evaluation adds it again."""
+    facts: list[Fact] = []
+    for number, source in enumerate(view.m.sources):
+        adds = [node for node in ast.walk(source.tree) if adds_space(node)]
+        for function in ast.walk(source.tree):
+            if isinstance(function, ast.FunctionDef) and (number, function.lineno) in view.m.reached:
+                line = baked(function)
+                if line and adds:
+                    again = getattr(adds[0], "lineno", line)
+                    facts.append(describe(view, number, line, again))
+    return facts[:1]
+
+
+def adds_space(node: ast.AST) -> bool:
+    """`space[y] & ~boundary[x]`: one byte more where a leading space is not swallowed by a boundary."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd)):
+        return False
+    sides = (node.left, node.right)
+    inverted = [s for s in sides if isinstance(s, ast.UnaryOp) and isinstance(s.op, ast.Invert)]
+    looked_up = [s.operand if isinstance(s, ast.UnaryOp) else s for s in sides]
+    return len(inverted) == 1 and all(isinstance(s, ast.Subscript) for s in looked_up)
+
+
+def baked(function: ast.FunctionDef) -> int:
+    """The line where a table of bytes gives a piece with a leading space one byte for it and flags it as well; or 0."""
+    calls = {
+        n.func.attr
+        for n in ast.walk(function)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    }
+    if not calls & PIECES:
+        return 0
+    for branch in ast.walk(function):
+        if isinstance(branch, ast.If) and tests_space(branch.test):
+            stores = [s for statement in branch.body for s in element_stores(statement)]
+            flagged = any(isinstance(s.value, ast.Constant) and s.value.value in (True, 1) for s in stores)
+            counted = [s for s in stores if length_plus_one(s.value)]
+            if flagged and counted:
+                return counted[0].lineno
+    return 0
+
+
+def tests_space(test: ast.expr) -> bool:
+    """Whether a condition asks for a leading space mark."""
+    return any(isinstance(n, ast.Constant) and n.value == SPACE for n in ast.walk(test)) and not any(
+        isinstance(n, ast.Not) for n in ast.walk(test)
+    )
+
+
+def element_stores(statement: ast.stmt) -> Iterator[ast.Assign]:
+    """Assignments to elements of tables."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            yield node
+
+
+def length_plus_one(value: ast.expr) -> bool:
+    """`len(piece[1:].encode(...)) + 1`, or the length of the whole piece with its mark replaced by a space."""
+    if not (isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add)):
+        return False
+    sides = (value.left, value.right)
+    one = any(isinstance(s, ast.Constant) and s.value == 1 for s in sides)
+    length = any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "len"
+        for n in ast.walk(value)
+    )
+    return one and length
+
+
+def describe(view: View, file: int, line: int, again: int) -> Fact:
+    """The fact of a leading space that counts twice."""
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    return Fact(
+        "byte_count",
+        CERTAIN if doubt is None else DEPENDS,
+        f"the byte table counts a piece's leading space (line {line}), and the evaluation adds it again (line {again})",
+        (view.lines.at(file, line), view.lines.at(file, again)),
+        doubt,
+    )
+
+
+def constant(view: View) -> list[Fact]:
+    """A claimed number made of losses and a constant, into which no val token enters as bytes."""
+    if view.line is None or view.line.counted or "bpb" not in view.line.text.lower():
+        return []
+    claimed = {loss.number for loss in view.claimed}
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    for event in view.m.events:
+        ratio = isinstance(event, Note) and event.what == "ratio"
+        if ratio and isinstance(event, Note) and closure(view.m, event.losses) & claimed:
+            return [
+                Fact(
+                    "byte_count",
+                    CERTAIN if doubt is None else DEPENDS,
+                    f"the loss is divided by a constant number of bytes for each token (line {event.line})",
+                    (view.lines.of(event), view.lines.of(view.claimed[0])),
+                    doubt,
+                )
+            ]
+    return []
