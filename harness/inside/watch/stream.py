@@ -67,15 +67,17 @@ class ValStream:
         flat = tokens.reshape(-1)
         if len(flat) < 2:
             return None
-        found = self._runs(flat)
-        if found is None:
-            return None
-        if rows > 1 and len(flat) % rows == 0:
-            self._short_runs(flat, found, len(flat) // rows)
+        width = len(flat) // rows if rows > 1 and len(flat) % rows == 0 else 0
+        found = self._runs(flat, width)
+        if found is not None and width:
+            self._short_runs(flat, found, width)
         return found
 
-    def _runs(self, flat: np.ndarray) -> np.ndarray | None:
+    def _runs(self, flat: np.ndarray, width: int) -> np.ndarray | None:
         starts = self._index.find(flat)
+        if width > self.n:
+            # Rows are found each by itself: the first token of one may by chance be what follows the row before.
+            starts[np.arange(len(starts)) % width > width - self.n] = -1
         known = starts >= 0
         if not known.any():
             return None
