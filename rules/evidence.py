@@ -107,4 +107,7 @@ def _why_no_trace(case: Case) -> str:
         return "no run was watched."
     if case.trace.blinded:
         return "the script switched the instruments off, or did more than they can record."
+    if case.trace.balance.line is None:
+        label = case.claim.label
+        return f"the run did not print the claimed line '{label}'." if label else "the run printed no score."
     return "the printed score is not the sum of the losses that were watched."

@@ -58,10 +58,10 @@ def stream() -> np.ndarray:
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Callable[[str], Trace]:
+def watched(tmp_path: Path) -> Callable[..., Trace]:
     """Run PRELUDE plus the given source and return its trace. Every position has two bytes."""
 
-    def run(source: str) -> Trace:
+    def run(source: str, is_claimed: Callable[[str], bool] | None = None) -> Trace:
         script = tmp_path / "work" / "train_gpt.py"
         script.parent.mkdir()
         script.write_text(PRELUDE + textwrap.dedent(source))
@@ -73,7 +73,10 @@ def watched(tmp_path: Path) -> Callable[[str], Trace]:
         log = (tmp_path / "log").read_text()
         assert os.waitstatus_to_exitcode(status) == 0, log
         trace = read_trace(
-            tmp_path / "trace", np.full(LENGTH, 2.0), np.flatnonzero(stream() == 1).astype(np.int64)
+            tmp_path / "trace",
+            np.full(LENGTH, 2.0),
+            np.flatnonzero(stream() == 1).astype(np.int64),
+            is_claimed,
         )
         assert trace.complete, log
         assert not trace.holes

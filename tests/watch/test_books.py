@@ -8,7 +8,7 @@ import pytest
 
 from harness.witnesses.trace import Trace
 
-Watched = Callable[[str], Trace]
+Watched = Callable[..., Trace]
 
 FORMS = {
     "sum": """
@@ -142,3 +142,9 @@ def test_part_of_the_stream(watched: Watched) -> None:
     assert trace.coverage is not None
     assert trace.coverage.scored == 512
     assert trace.coverage.missing_tail == 1536
+
+
+def test_another_line_says_nothing_about_the_claimed_one(watched: Watched) -> None:
+    trace = watched('evaluate("summary")', is_claimed=lambda line: line.startswith("final_lora_ttt"))
+    assert trace.balance.line is None
+    assert not trace.covers

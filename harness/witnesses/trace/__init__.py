@@ -77,13 +77,15 @@ class Trace:
 
 
 def claimed_print(record: Record, is_claimed: Callable[[str], bool] | None) -> Printed | None:
-    """The last printed line that carries the claimed label; without a label, the last line with a BPB."""
+    """The last printed line that carries the claimed label; without a label, the last line with a BPB.
+
+    None where the claimed line was not printed: another line's score says nothing about the claimed one.
+    """
     printed = [(p, numbers_of(p)) for p in record.prints]
     scored = [(p, n) for p, n in printed if n is not None]
     if is_claimed is not None:
         labelled = [n for p, n in scored if is_claimed(p.text)]
-        if labelled:
-            return labelled[-1]
+        return labelled[-1] if labelled else None
     with_bpb = [n for _, n in scored if n.bpb is not None]
     return with_bpb[-1] if with_bpb else None
 
