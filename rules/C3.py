@@ -53,7 +53,7 @@ def score_before_update(case: Case) -> Finding:
     """Trace first: what was seen happening; static evidence where no run covers the claimed number."""
     trace = case.trace
     if trace is None or not trace.covers or trace.coverage is None:
-        return from_static(case, "C3", ("train_on_val_before_score", "multi_pass_rescore", "slot"))
+        return from_static(case, "C3", ("train_on_val_before_score", "multi_pass_rescore"))
     if trace.leak is not None:
         return _leaked(case, trace.leak)
     seen = f"{trace.coverage.scored:,} val positions were scored"
@@ -64,31 +64,20 @@ def score_before_update(case: Case) -> Finding:
     return capped(
         case,
         Finding("C3", Status.PASS, seen + ".", grade=Grade.TRACE, evidence=at(case, [trace.events])),
-        against=("train_on_val_before_score", "multi_pass_rescore", "slot"),
+        against=("train_on_val_before_score",),
     )
 
 
 def _leaked(case: Case, leak: Leak) -> Finding:
-    update = leak.update[0] if leak.update else None
-    where = f"{update.function}() line {update.line}" if update else "an update that could not be placed"
-    how = "scored, trained on and scored again" if leak.rescored else "trained on before they were scored"
-    summary = (
-        f"{leak.positions:,} val positions were {how}: {where} updated the model from position {leak.first:,}, and only "
-        f"then was that position scored for the claimed number (loss {leak.loss:.4f} nats)."
-    )
-    if leak.through_artifact and not leak.rescored:
-        summary += " The trained state was saved into the artifact."
-    few = leak.positions < FEWEST
-    if leak.suspect:
-        summary += " The weights that scored were loaded from a value whose origin the run does not show."
-    if leak.suspect and case.static is not None and case.static.certain("train_on_val_before_score"):
-        summary += " The code shows it: " + case.static.certain("train_on_val_before_score")[0].summary
+    summary = _story(leak)
+    status = Status.FAIL
+    if leak.positions < FEWEST:
+        # As many may coincide by accident with training text that a script has cut up and joined anew.
+        status, summary = Status.PASS, f"{summary} Fewer than {FEWEST} positions are shown, not judged."
     elif leak.suspect:
-        few = True
-    if leak.loose:
-        summary += (
-            " What was trained is a tensor beside the model, optimized on the tokens it then scores (SLOT)."
-        )
+        told = case.static.certain("train_on_val_before_score") if case.static is not None else ()
+        status = Status.FAIL if told else Status.REVIEW
+        summary += f" The code shows it: {told[0].summary}" if told else ""
     category = (
         "slot" if leak.loose else "multi_pass_rescore" if leak.rescored else "train_on_val_before_score"
     )
@@ -96,10 +85,30 @@ def _leaked(case: Case, leak: Leak) -> Finding:
         case,
         Finding(
             "C3",
-            Status.REVIEW if few else Status.FAIL,
-            summary + (f" Fewer than {FEWEST} positions are not judged." if leak.positions < FEWEST else ""),
-            category=category,
+            status,
+            summary,
+            category=None if status is Status.PASS else category,
             grade=Grade.TRACE,
             evidence=frames(case, leak.update, leak.backward, leak.score),
         ),
+        against=("train_on_val_before_score",),
     )
+
+
+def _story(leak: Leak) -> str:
+    update = leak.update[0] if leak.update else None
+    where = f"{update.function}() line {update.line}" if update else "an update that could not be placed"
+    how = "scored, trained on and scored again" if leak.rescored else "trained on before they were scored"
+    story = (
+        f"{leak.positions:,} val positions were {how}: {where} updated the model from position {leak.first:,}, and only "
+        f"then was that position scored for the claimed number (loss {leak.loss:.4f} nats)."
+    )
+    if leak.through_artifact and not leak.rescored:
+        story += " The trained state was saved into the artifact."
+    if leak.suspect:
+        story += " The weights that scored were loaded from a value whose origin the run does not show."
+    if leak.loose:
+        story += (
+            " What was trained is a tensor beside the model, optimized on the tokens it then scores (SLOT)."
+        )
+    return story
