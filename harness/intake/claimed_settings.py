@@ -202,17 +202,7 @@ def _apply_proofs(
         if proof.log_line == 0 and name in settings:
             continue
         held = settings[name].value if name in settings else None
-        now = truth(environment, name, held)
-        if now is None or now == proof.on:
-            continue
-        text = next(
-            (
-                t
-                for t in (("1", "true", "True") if proof.on else ("0", "false", ""))
-                if truth(environment, name, t) is proof.on
-            ),
-            None,
-        )
+        text = _proved(environment, name, held, proof.on)
         if text is None:
             continue
         shown = f"shows line {proof.log_line}" if proof.log_line else "lacks the line"
@@ -220,6 +210,26 @@ def _apply_proofs(
             f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
         )
         settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
+
+
+def _proved(environment: Environment, name: str, held: str | None, on: bool | str) -> str | None:
+    """The text that a variable must have held for the script's value to be `on`; None where it does, or none is found."""
+    if isinstance(on, str):
+        same = _worth(environment, name, held) == on
+        return on if not same and _worth(environment, name, on) == on else None
+    now = truth(environment, name, held)
+    if now is None or now == on:
+        return None
+    texts = ("1", "true", "True") if on else ("0", "false", "")
+    return next((t for t in texts if truth(environment, name, t) is on), None)
+
+
+def _worth(environment: Environment, name: str, text: str | None) -> object:
+    """The script's value for a text (None: unset); None where that is not known."""
+    try:
+        return environment.value(name, text)
+    except (Unknown, *FAILURES):
+        return None
 
 
 def truth(environment: Environment, name: str, text: str | None) -> bool | None:

@@ -1,7 +1,8 @@
 """Switches that the claimed log proves: a line printed only under ``if args.ttt_enabled`` is there or not.
 
-READMEs forget switches and logs do not print them all, but a log shows which branches ran. Only switches
-are settled so, and only where every print that could have made the line stands under the same test.
+READMEs forget switches and logs do not print them all, but a log shows which branches ran. Only switches, and
+modes compared with a word (``args.ttt_mode == "lora"``), are settled so, and only where every print that could have
+made the line stands under the same test.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ _SHORTEST = 8
 _DEPTH = 4
 _PLAIN = ("enabled", "enable", "use", "do", "run", "eval", "skip", "save", "final", "no", "with", "on")
 
-Test = tuple[str, bool]
-"""A variable and whether its value must be true for a line to be printed."""
+Test = tuple[str, bool | str]
+"""A variable and whether its value must be true, or the word that it must equal, for a line to be printed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """One switch that the log settles; `log_line` shows it (0: missing), `script_line` prints it."""
+    """One switch (or mode: `on` is its word) that the log settles; `log_line` shows it (0: missing), `script_line`
+    prints it."""
 
     name: str
-    on: bool
+    on: bool | str
     log_line: int
     script_line: int
 
@@ -69,7 +71,7 @@ def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
                 and len(group[0].tests) == 1
             ):
                 name, on = next(iter(group[0].tests))
-                if not _speaks_of(name, lines):
+                if isinstance(on, bool) and not _speaks_of(name, lines):
                     result.setdefault(name, Proof(name, not on, 0, group[0].line))
     return result
 
@@ -164,7 +166,7 @@ class _Walker:
         self._expressions([node.test], function, tests, False)
         self.visit_body(node.body, function, tests | positive, certain and (whole or _main_rank(node.test)))
         negative = (
-            frozenset({(n, not on) for n, on in positive}) if len(positive) == 1 and whole else frozenset()
+            frozenset((n, not on) for n, on in positive) if len(positive) == 1 and whole else frozenset()
         )
         self.visit_body(node.orelse, function, tests | negative, certain and bool(negative))
 
@@ -201,15 +203,26 @@ class _Walker:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             inner, whole = self._tests(test.operand)
             return (
-                (frozenset({(n, not on) for n, on in inner}), True)
+                (frozenset((n, not on) for n, on in inner), True)
                 if len(inner) == 1 and whole
                 else (frozenset(), False)
             )
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+            word = test.comparators[0]
+            variable = self._variable(test.left)
+            if variable and isinstance(word, ast.Constant) and isinstance(word.value, str):
+                return frozenset({(variable, word.value)}), False  # another word proves nothing by itself
+            return frozenset(), False
+        variable = self._variable(test)
+        return (frozenset({(variable, True)}), True) if variable else (frozenset(), False)
+
+    def _variable(self, node: ast.expr) -> str | None:
+        """The environment variable behind a name or an attribute, where there is exactly one."""
         name = (
-            test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else None
+            node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
         )
         variables = self._environment.targets.get(name or "", [])
-        return (frozenset({(variables[0], True)}), True) if len(variables) == 1 else (frozenset(), False)
+        return variables[0] if len(variables) == 1 else None
 
 
 def _literal(call: ast.Call) -> str | None:

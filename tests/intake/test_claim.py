@@ -180,6 +180,18 @@ def test_a_line_printed_only_under_a_switch_proves_the_switch(submit: Callable[.
     assert any("TTT_ENABLED=1" in note for note in claim.notes)
 
 
+def test_a_line_printed_only_in_one_mode_proves_the_mode(submit: Callable[..., Submission]) -> None:
+    script = SCRIPT.replace(
+        'eval_only = os.environ.get("EVAL_ONLY", "")', 'ttt_mode = os.environ.get("TTT_MODE", "standard")'
+    ).replace("if args.ttt_enabled:", 'if args.ttt_mode == "lora":')
+    claim = claimed_configuration(
+        submit(script, submission__json={"val_bpb": 1.2245}, a__log=log(1.2345, ttt=True))
+    )
+    assert settings(claim)["TTT_MODE"] == "lora"
+    other = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, a__log=log(1.2345)))
+    assert "TTT_MODE" not in settings(other)
+
+
 def test_a_line_that_is_missing_proves_the_switch_off(submit: Callable[..., Submission]) -> None:
     script = SCRIPT.replace('"TTT_ENABLED", "0"', '"TTT_ENABLED", "1"')
     claim = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, a__log=log(1.2345)))
