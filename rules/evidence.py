@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from harness.case import Case, Evidence, Finding, Grade, Status
+from harness.witnesses.static.facts import Fact
 from harness.witnesses.trace import TraceEvent
 from harness.witnesses.trace.record import Frame
 
@@ -48,7 +49,7 @@ def _lines(case: Case, wanted: Sequence[tuple[str, int]], most: int) -> tuple[Ev
 
 def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding:
     """The finding, held at `review` where the claimed configuration is in doubt, and where the static witness is certain
-    of one of the categories `against` while the run saw none."""
+    of one of the categories `against` while the run saw none, or finds one on the path that the doubt leaves open."""
     if finding.status is Status.FAIL and case.claim.ambiguous:
         doubt = case.claim.ambiguous[0]
         return dataclasses.replace(
@@ -57,16 +58,25 @@ def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding
             summary=f"{finding.summary} The claimed configuration is in doubt: {doubt}",
         )
     if finding.status is Status.PASS and case.static is not None:
-        certain = [f for kind in against for f in case.static.of(kind) if f.certainty == "certain"]
+        facts = [f for kind in against for f in case.static.of(kind)]
+        certain = [f for f in facts if f.certainty == "certain"]
+        doubtful = [f for f in facts if f.depends_on and case.claim.ambiguous]
         if certain:
-            return dataclasses.replace(
-                finding,
-                status=Status.REVIEW,
-                category=certain[0].kind,
-                summary=f"{finding.summary} The code says otherwise: {certain[0].summary}",
-                evidence=(*certain[0].path, *finding.evidence),
-            )
+            return _held(finding, certain[0], f"The code says otherwise: {certain[0].summary}")
+        if doubtful:
+            fact = doubtful[0]
+            return _held(finding, fact, f"But {fact.summary}, depending on {fact.depends_on}")
     return finding
+
+
+def _held(finding: Finding, fact: Fact, but: str) -> Finding:
+    return dataclasses.replace(
+        finding,
+        status=Status.REVIEW,
+        category=fact.kind,
+        summary=f"{finding.summary} {but}",
+        evidence=(*fact.path, *finding.evidence),
+    )
 
 
 def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None = None) -> Finding:
