@@ -18,6 +18,8 @@ from harness.worlds.scale_source import Number, Place, numbers, replace, texts
 HEAD_DIM = 8
 SEQUENCE = 64
 STEPS = 16
+STEPS_WITH_TRITON = 12
+"""Triton's interpreter takes tens of microseconds for each operation of each program of a kernel."""
 TYPICAL_STEPS = 7_000
 """Steps that the claimed runs reach in 600 s where only the clock ends them: 5,000 to 13,000 in the merged records."""
 BUDGET_SECONDS = 600.0
@@ -67,7 +69,8 @@ def scale_profile(
         found += [dataclasses.replace(n, file=path) for n in numbers(text, {})]
         words = texts(text, claimed_env) | words
     vocab_size, caseops = _vocabulary(found, words)
-    sizes = _sizes(found, vocab_size, 2 if mild else 1)
+    most = STEPS_WITH_TRITON if "@triton.jit" in source else STEPS
+    sizes = _sizes(found, vocab_size, most, 2 if mild else 1)
     env: dict[str, str] = {}
     argv: list[str] = []
     changes: dict[str, dict[Place, str]] = {path: {} for path in ("", *used)}
@@ -123,7 +126,7 @@ def _parses(source: str) -> bool:
     return True
 
 
-def _sizes(found: list[Number], vocab_size: int, times: int) -> Sizes:
+def _sizes(found: list[Number], vocab_size: int, most_steps: int, times: int) -> Sizes:
     heads = int(_first(found, "num_heads", "n_heads", "n_head", "nhead", "heads", default=8.0))
     width = _first(
         found, "model_dim", "d_model", "n_embd", "embedding_dim", "hidden_size", "dim", default=512.0
@@ -143,7 +146,7 @@ def _sizes(found: list[Number], vocab_size: int, times: int) -> Sizes:
     evaluated = _first(found, "eval_seq_len", default=sequence)
     windows = min(math.ceil(evaluated / max(stride, 1)), 4)
     steps = min(
-        STEPS,
+        most_steps,
         int(_first(found, "iterations", "num_iterations", "max_steps", "train_steps", default=20_000.0)),
     )
     # Logits over a large vocabulary cost more than all layers together: half the sequences then.

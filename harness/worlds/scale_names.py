@@ -65,6 +65,11 @@ def _group(value: float, s: Sizes) -> int:
     return _power_of_two(value * s.width_ratio, 8)
 
 
+def _whole_row(value: float, s: Sizes) -> int:
+    """The one size that grows: Triton's interpreter takes the same time for a short block as for a long one."""
+    return max(int(value), 1 << (s.vocab_size - 1).bit_length())
+
+
 def _area(value: float, s: Sizes) -> int:
     return max(256, round(value * s.width_ratio**2))
 
@@ -87,7 +92,7 @@ def _stream_chunk(value: float, s: Sizes) -> int:
 
 
 def _train_batch(value: float, s: Sizes) -> int:
-    return 8 * s.train_seq_len
+    return (8 if s.vocab_size <= 2048 else 4) * s.train_seq_len
 
 
 def _accumulation(value: float, s: Sizes) -> int:
@@ -208,6 +213,8 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r".*(lora|low_?rank|adapter|lqer|svd|ttt)_?(rank|r)", 24, _rank, "rank, not above the width"),
     (r"(qat_|quant_|gptq_|asym_|lqer_asym_|int\d_|ternary_|bitnet_|fp4_|q)?(group_?size|block_?size|group|blocksize)",
      32, _group, "quantization group: columns of a matrix"),
+    (r"\w*(ce|xent|cross_entropy|softmax|logits)_block_?(size|v|n)", 128, _whole_row,
+     "block of a kernel over the vocabulary"),
     (r".*keep_float_max_numel|.*max_numel|.*min_numel|numel", 4096, _area, "threshold of a matrix' size"),
     # sequences
     (r".*seq_?len(gth)?(_start|_end|_min|_max|_train|_eval)?|.*(context|ctx)_?(len(gth)?|size)?|sequence_len(gth)?"
@@ -255,5 +262,5 @@ def shrunk(name: str, value: float, sizes: Sizes) -> float | None:
     for rule in RULES:
         if value >= rule.least and rule.pattern.fullmatch(name):
             new = rule.shrink(value, sizes)
-            return new if new < value else None
+            return new if new < value or rule.shrink is _whole_row else None
     return None
