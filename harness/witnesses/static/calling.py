@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import library, losses, statements
+from harness.witnesses.static import forwards, library, losses, statements
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import DEPTH, Env, Machine, choose, elements, unknown
 from harness.witnesses.static.values import (
@@ -186,12 +186,18 @@ def call_function(m: Machine, function: Fn, args: list[Value], kwargs: dict[str,
         return unknown(*args, *kwargs.values())
     if args and isinstance(function.self, Obj):
         note_training_batch(m, function.self, args)
+        return forwards.call(m, function, args, kwargs, lambda: enter(m, function, args, kwargs))
+    return enter(m, function, args, kwargs)
+
+
+def enter(m: Machine, function: Fn, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """Follow the body of a function in a scope of its own."""
     env = Env(function.env, function.file)
     bind_parameters(m, function, env, args, kwargs)
     caller_file, caller_line = m.file, m.line
     m.frames.append((m.file, m.line))
     m.names.append(function.name)
-    m.calling.append(key)
+    m.calling.append(id(function.node))
     m.file = function.file
     m.reached.add((function.file, function.node.lineno))
     guards = len(m.guards)
@@ -360,6 +366,8 @@ def all_fields(cls: Cls, depth: int = 0) -> list[str]:
 
 def set_attribute(m: Machine, owner: Value, name: str, value: Value) -> None:
     """`owner.name = value`."""
+    if not m.inside and isinstance(owner, Cls | Obj) and matters(owner, name, value):
+        m.version += 1
     if isinstance(owner, Obj):
         if isinstance(value, Obj) and value is not owner and is_module(value) and value.parent is None:
             if is_module(owner) and owner.parent is not value:
@@ -382,6 +390,18 @@ def set_attribute(m: Machine, owner: Value, name: str, value: Value) -> None:
     elif isinstance(owner, Alt):
         for option in owner.options:
             set_attribute(m, option, name, value)
+
+
+def matters(owner: Cls | Obj, name: str, value: Value) -> bool:
+    """Whether setting an attribute may change what a model does: a class's or module's, to another constant."""
+    if isinstance(owner, Obj) and not is_module(owner):
+        return False
+    held = owner.attrs.get(name)
+    if not (isinstance(held, Val) and isinstance(value, Val)):
+        return held is not value
+    if held.const is NO or value.const is NO:
+        return held.const is not value.const
+    return bool(held.const != value.const)
 
 
 def known_items(source: Value) -> list[Value] | None:

@@ -108,6 +108,9 @@ class Machine:
         self.disk: dict[str, Taint] = {}
         self.hooks: list[tuple[Obj | None, Value]] = []
         self.notes: list[str] = []
+        self.passes: dict[Any, Any] = {}
+        self.inside = False
+        self.version = 0
         self.pivots: set[int] = set()
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []
