@@ -84,10 +84,16 @@ def _digest(tensor: torch.Tensor) -> int:
     return zlib.crc32(flat.view(torch.uint8).numpy().data) ^ (flat.numel() << 32)
 
 
+def _bits(tensor: torch.Tensor) -> int:
+    """The sum of a tensor's bit patterns: any update changes it, and it costs less than a digest."""
+    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}.get(tensor.element_size(), torch.uint8)
+    return int(tensor.detach().contiguous().view(whole).sum(dtype=torch.int64))
+
+
 class _Piece:
     """The knowledge of one storage."""
 
-    __slots__ = ("absorbed", "clean", "known", "loose", "pending", "ref", "suspected")
+    __slots__ = ("absorbed", "before", "clean", "known", "leaf", "loose", "pending", "ref", "suspected")
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.ref = _WEAK(tensor.untyped_storage())
@@ -96,6 +102,8 @@ class _Piece:
         self.absorbed: list[np.ndarray] = []  # of gradients that were written into the tensor
         self.suspected: np.ndarray | None = None  # what a value of unknown origin may know
         self.clean: int | None = None
+        self.leaf: Any = None  # a weak reference to the leaf whose gradients are pending
+        self.before = 0  # its bits when the first of them arrived
         self.loose = False  # a leaf that no module owns, such as an offset that is optimized for itself
 
 
@@ -110,6 +118,8 @@ class StateBook:
         self._unions: dict[tuple[int, ...], tuple[list[np.ndarray], np.ndarray]] = {}
         self._modules: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
         self._used: set[int] = set()
+        self._lent: set[int] = set()  # storages that stood in for parameters during a forward pass
+        self._held: weakref.WeakKeyDictionary[torch.nn.Module, dict[str, int]] = weakref.WeakKeyDictionary()
         self._parents: dict[int, list[torch.nn.Module]] = {}
         self._counted_modules = -1
         self._shape: tuple[int, ...] = ()
@@ -249,6 +259,8 @@ class StateBook:
                 if piece.known is None:
                     piece.clean = _digest(leaf)
                 piece.loose = _storage(leaf) not in self._owned()[0]
+            if not piece.pending:
+                piece.leaf, piece.before = weakref.ref(leaf), _bits(leaf)
             piece.pending.append(mask)
         self._mark_modules()
 
@@ -347,6 +359,22 @@ class StateBook:
             piece.pending = []
             self._waiting[id(piece)] = piece
 
+    def _compare(self) -> None:
+        """Leaves that changed while val gradients lay ready, in a way that no hook saw (numpy, `p.data = ...`), learned."""
+        for key, piece in [(k, p) for k, p in self._pieces.items() if p.pending]:
+            leaf = piece.leaf() if piece.leaf is not None else None
+            if leaf is None:
+                continue
+            if (_storage(leaf) != key or _bits(leaf) != piece.before) and _digest(leaf) == piece.clean:
+                piece.pending = []  # put back
+            elif _storage(leaf) != key:  # its storage was put in place of the old one
+                moved = self._piece(leaf)
+                moved.clean, moved.leaf, moved.pending = piece.clean, piece.leaf, piece.pending
+                piece.pending = []
+                self._learn([moved])
+            elif _bits(leaf) != piece.before:
+                self._learn([piece])
+
     def _settle(self) -> None:
         """Enter what was written since the last score or gradient as one update."""
         if not self._waiting:
@@ -443,6 +471,7 @@ class StateBook:
     def known(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Two int32 arrays like `positions`: the number of the latest update that put the position into state that this
         forward pass used, 0 where none did; and what kind of state knows it: MODULE, LOOSE or SUSPECT."""
+        self._compare()
         self._settle()
         leaks = np.zeros(len(positions), np.int32)
         kinds = np.zeros(len(positions), np.int32)
@@ -490,7 +519,7 @@ class StateBook:
             owned |= keys
             if id(module) in active:
                 used |= keys
-        return owned, used
+        return owned, used | self._lent
 
     def _active(self) -> set[int]:
         if len(self._modules) != self._counted_modules:
@@ -513,14 +542,43 @@ class StateBook:
         """From the first val gradient on, note which modules a forward pass goes through."""
         if not self._marking:
             self._marking = True
+            for module in list(self._modules):
+                self._held[module] = _parameters(module)
             torch.nn.modules.module.register_module_forward_pre_hook(self._entering)
 
     def _entering(self, module: torch.nn.Module, args: Any) -> None:
         if module._parameters or module._modules:
             if self._fresh:  # the first module after a score begins a new forward pass
                 self._used.clear()
+                self._lent.clear()
                 self._fresh = False
             self._used.add(id(module))
+            self._replaced(module)
+
+    def _replaced(self, module: torch.nn.Module) -> None:
+        """Tensors that took the place of parameters (a new Parameter, fast weights) may hold what gradients that lie ready
+        say: they are learned."""
+        held = _parameters(module)
+        before = self._held.get(module)
+        self._held[module] = held
+        if before is None or before == held:
+            return
+        masks = {id(m): m for p in self._pieces.values() for m in p.pending}
+        for name, key in held.items():
+            if before.get(name) == key:
+                continue
+            self._lent.add(key)
+            tensor, former = module._parameters[name], self._pieces.get(before.get(name, 0))
+            if key in self._pieces or tensor is None:
+                continue
+            if former is not None and former.clean == _digest(tensor):
+                continue  # put back
+            if former is not None and former.known is not None:
+                self._piece(tensor).suspected = former.known
+            elif masks:
+                piece = self._piece(tensor)
+                piece.pending = list(masks.values())
+                self._learn([piece])
 
     def _piece(self, tensor: torch.Tensor) -> _Piece:
         key = _storage(tensor)
@@ -536,6 +594,10 @@ class StateBook:
     def _purge(self) -> None:
         for key in [k for k, p in self._pieces.items() if p.ref.expired()]:
             del self._pieces[key]
+
+
+def _parameters(module: torch.nn.Module) -> dict[str, int]:
+    return {name: _storage(t) for name, t in module._parameters.items() if t is not None}
 
 
 def _positions(pieces: list[_Piece]) -> np.ndarray:

@@ -1,0 +1,162 @@
+"""Ways to put a val gradient into a model without an optimizer, and honest scripts that look like them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.witnesses.trace import Trace
+
+Watched = Callable[..., Trace]
+
+WAYS = {
+    "data assigned": """
+        net(X, Y).backward()
+        for p in net.parameters():
+            p.data = p.data - 0.1 * p.grad
+        evaluate()
+        """,
+    "copied from an expression": """
+        net(X, Y).backward()
+        with torch.no_grad():
+            for p in net.parameters():
+                p.copy_(p - 0.1 * p.grad)
+        evaluate()
+        """,
+    "slice assigned": """
+        net(X, Y).backward()
+        for p in net.parameters():
+            p.data[:] = p.data - 0.1 * p.grad
+        evaluate()
+        """,
+    "storage set": """
+        net(X, Y).backward()
+        with torch.no_grad():
+            for p in net.parameters():
+                p.set_(p - 0.1 * p.grad)
+        evaluate()
+        """,
+    "new parameter": """
+        net(X, Y).backward()
+        with torch.no_grad():
+            net.head.weight = nn.Parameter(net.head.weight - 0.1 * net.head.weight.grad)
+        evaluate()
+        """,
+    "vector of parameters": """
+        g = torch.autograd.grad(net(X, Y), list(net.parameters()))
+        v = nn.utils.parameters_to_vector(net.parameters()).detach()
+        nn.utils.vector_to_parameters(v - 0.1 * torch.cat([x.reshape(-1) for x in g]), net.parameters())
+        evaluate()
+        """,
+    "fast weights": """
+        g = torch.autograd.grad(net(X, Y), list(net.parameters()))
+        fast = {n: p.detach() - 0.1 * x for (n, p), x in zip(net.named_parameters(), g)}
+        total = 0.0
+        with torch.no_grad():
+            for i in range(0, 32, 4):
+                total += torch.func.functional_call(net, fast, (X[i:i+4], Y[i:i+4])).item() * 256
+        report(total / 2048)
+        """,
+    "out": """
+        net(X, Y).backward()
+        with torch.no_grad():
+            for p in net.parameters():
+                torch.add(p, p.grad, alpha=-0.1, out=p)
+        evaluate()
+        """,
+    "numpy": """
+        net(X, Y).backward()
+        for p in net.parameters():
+            a = p.detach().numpy()
+            a -= 0.1 * p.grad.numpy()
+        evaluate()
+        """,
+    "state dict": """
+        net(X, Y).backward()
+        net.load_state_dict({n: p.detach() - 0.1 * p.grad for n, p in net.named_parameters()})
+        evaluate()
+        """,
+    "soft targets": """
+        F.cross_entropy(net.logits(X).reshape(-1, 64), F.one_hot(Y.reshape(-1), 64).float()).backward()
+        torch.optim.SGD(net.parameters(), 0.1).step()
+        evaluate()
+        """,
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_update_by_hand(watched: Watched, name: str) -> None:
+    leak = watched(WAYS[name]).leak
+    assert leak is not None
+    assert leak.positions >= 2047
+    assert not leak.suspect
+
+
+def test_trained_weights_put_aside_and_replaced_by_others_are_suspect(watched: Watched) -> None:
+    leak = watched(
+        """
+        train(X, Y)
+        for p in net.parameters():
+            p.data = p.data * 0.999
+        evaluate()
+        """
+    ).leak
+    assert leak is not None
+    assert leak.suspect
+
+
+HONEST = {
+    "a gradient that is never used": "net(X, Y).backward()\nevaluate()",
+    "trained and put back": """
+        kept = {n: p.detach().clone() for n, p in net.named_parameters()}
+        train(X, Y)
+        for n, p in net.named_parameters():
+            p.data = kept[n]
+        evaluate()
+        """,
+    "put back by a copy while gradients lie ready": """
+        kept = {n: p.detach().clone() for n, p in net.named_parameters()}
+        net(X, Y).backward()
+        with torch.no_grad():
+            for n, p in net.named_parameters():
+                p.add_(1.0).sub_(1.0).copy_(kept[n])
+        evaluate()
+        """,
+    "put back as new storage while gradients lie ready": """
+        kept = {n: p.detach().clone() for n, p in net.named_parameters()}
+        net(X, Y).backward()
+        for n, p in net.named_parameters():
+            p.data = kept[n]
+        evaluate()
+        """,
+    "fast weights, each chunk scored first": """
+        fast = {n: p.detach().clone() for n, p in net.named_parameters()}
+        total = 0.0
+        for i in range(0, 32, 4):
+            fast = {n: p.requires_grad_() for n, p in fast.items()}
+            loss = torch.func.functional_call(net, fast, (X[i:i+4], Y[i:i+4]))
+            total += loss.item() * 256
+            g = torch.autograd.grad(loss, list(fast.values()))
+            fast = {n: (p - 0.1 * x).detach() for (n, p), x in zip(fast.items(), g)}
+        report(total / 2048)
+        """,
+    "data assigned, each chunk scored first": """
+        total = 0.0
+        for i in range(0, 32, 4):
+            loss = net(X[i:i+4], Y[i:i+4])
+            total += loss.item() * 256
+            net.zero_grad()
+            loss.backward()
+            for p in net.parameters():
+                p.data = p.data - 0.1 * p.grad
+        report(total / 2048)
+        """,
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_by_hand(watched: Watched, name: str) -> None:
+    trace = watched(HONEST[name])
+    assert trace.balance.nats
+    assert trace.leak is None
