@@ -76,6 +76,16 @@ HONEST = {
         opt.step()
         evaluate()
         """,
+    "documents scored first, joined with the next one's BOS": """
+        total = 0.0
+        for pair in ((0, 2), (1, 3), (4, 6), (5, 7)):
+            with torch.no_grad():
+                for d in pair:
+                    total += net(val[d*256:d*256+256][None], val[d*256+1:d*256+257][None]).item() * 256
+            joined = torch.cat([val[d*256:d*256+257] for d in pair])
+            train(joined[None, :-1], joined[None, 1:])
+        report(total / 2048)
+        """,
     "monitoring before a legal pass": """
         evaluate("monitor")
         total = 0.0

@@ -107,7 +107,7 @@ def read_trace(
     events = event_table(record, books, numbers)
     return Trace(
         balance=_balance(printed, books),
-        leak=order.find_leak(record, books, numbers) if books else None,
+        leak=order.find_leak(record, books, numbers, bos) if books else None,
         coverage=order.coverage(record, books, numbers, bos) if books else None,
         events=events,
         losses=loss_table(record, books, numbers) if books else None,

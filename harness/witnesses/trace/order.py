@@ -115,13 +115,19 @@ def event_numbers(record: Record) -> Ints:
     return numbers
 
 
-def find_leak(record: Record, books: Books, numbers: Ints) -> Leak | None:
-    """The leak of the counted scores; None when every counted position was scored by state that did not know it."""
+def find_leak(record: Record, books: Books, numbers: Ints, bos: Ints) -> Leak | None:
+    """The leak of the counted scores; None when every counted position was scored by state that did not know it.
+
+    Where documents begin (`bos`) is side information: training on the next one's BOS is none.
+    """
     rows = books.rows
     leaked = rows[np.isin(record.kind[rows], (MODULE, LOOSE))]
     suspect = not len(leaked)
     if suspect:
         leaked = rows[record.kind[rows] == SUSPECT]
+    text = leaked[~np.isin(record.position[leaked], bos)]
+    if 2 * len(text) < len(leaked):
+        leaked = text  # what was learned is where documents begin
     if not len(leaked):
         return None
     first = int(leaked[np.argmin(numbers[leaked])])
