@@ -23,6 +23,9 @@ def test_cuda_surface(run_script: RunScript) -> None:
             x = torch.ones(1, device="cuda")
         a, b = c.Event(enable_timing=True), c.Event(enable_timing=True)
         a.record(); b.record(); assert a.elapsed_time(b) > 0
+        a = torch.accelerator  # what optimizers of a CUDA build ask at each step, and no driver may answer
+        assert a.current_accelerator().type == "cuda" and not a.current_stream().is_capturing()
+        assert a.device_count() == 1 and a.current_device_index() == 0
         scaler = torch.amp.GradScaler("cuda", enabled=False)
         assert scaler.scale(x) is x and c.max_memory_allocated() // 2**20 == 0
         torch.backends.cuda.enable_flash_sdp(True); torch.backends.cuda.matmul.allow_tf32 = True

@@ -59,6 +59,10 @@ class Stream:
     def synchronize(self) -> None:
         """Nothing is pending."""
 
+    def is_capturing(self) -> bool:
+        """Never: graphs are not captured."""
+        return False
+
     def query(self) -> bool:
         """All work is done."""
         return True
@@ -201,9 +205,27 @@ def install(clock: VirtualClock) -> None:
     cuda.device = cuda.device_of = cuda.stream = cuda.StreamContext = Device
     cuda.CUDAGraph = cuda.graph = cuda.make_graphed_callables = CUDAGraph
     torch.version.cuda = "12.8"
+    _install_accelerator()
     _install_random_state(cuda)
     _install_constructors()
     _install_settings(cuda)
+
+
+def _install_accelerator() -> None:
+    """torch.accelerator, which a CUDA build of torch would ask the missing driver for (optimizers do at each step)."""
+    accelerator: Any = getattr(torch, "accelerator", None)
+    if accelerator is None:
+        return
+    accelerator.current_accelerator = lambda check_available=False: torch.device("cuda")
+    accelerator.device_count = lambda: 1
+    accelerator.current_stream = lambda *a, **k: Stream()
+    for names, stand_in in (
+        ("is_available", _true),
+        ("current_device_index current_device_idx", _zero),
+        ("set_device_index set_device_idx set_stream synchronize empty_cache", _nothing),
+    ):
+        for name in names.split():
+            setattr(accelerator, name, stand_in)
 
 
 def _install_random_state(cuda: Any) -> None:
