@@ -69,8 +69,9 @@ def scale_profile(
         found += [dataclasses.replace(n, file=path) for n in numbers(text, {})]
         words = texts(text, claimed_env) | words
     vocab_size, caseops = _vocabulary(found, words)
-    most = STEPS_WITH_TRITON if "@triton.jit" in source else STEPS
-    sizes = _sizes(found, vocab_size, most, 2 if mild else 1)
+    kernels = any("@triton.jit" in text for text in (source, *used.values()))
+    sizes = _sizes(found, vocab_size, STEPS_WITH_TRITON if kernels else STEPS, 2 if mild else 1)
+    sizes = dataclasses.replace(sizes, kernels=kernels)
     env: dict[str, str] = {}
     argv: list[str] = []
     changes: dict[str, dict[Place, str]] = {path: {} for path in ("", *used)}

@@ -32,6 +32,7 @@ class Sizes:
     vocab_size: int
     val_tokens: int
     val_documents: int
+    kernels: bool = False
 
 
 def multiple(value: float, of: int, least: int | None = None) -> int:
@@ -66,8 +67,13 @@ def _group(value: float, s: Sizes) -> int:
 
 
 def _whole_row(value: float, s: Sizes) -> int:
-    """The one size that grows: Triton's interpreter takes the same time for a short block as for a long one."""
+    """A size that grows: Triton's interpreter takes the same time for a short block as for a long one."""
     return max(int(value), 1 << (s.vocab_size - 1).bit_length())
+
+
+def _kernel_block(value: float, s: Sizes) -> int:
+    """Elements per program of an elementwise kernel, for the same reason; without kernels, nanoGPT's name of a sequence."""
+    return 1 << 16 if s.kernels else _sequence(value, s)
 
 
 def _area(value: float, s: Sizes) -> int:
@@ -211,6 +217,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      r"|proj|adapter|router|gate_hidden|sketch|distill)_?(hash_)?(dim|d|width|embed_dim)",
      24, _width, "width of a table"),
     (r".*(lora|low_?rank|adapter|lqer|svd|ttt)_?(rank|r)", 24, _rank, "rank, not above the width"),
+    (r"block(_size)?", 512, _kernel_block, "block of an elementwise kernel, or length of a sequence"),
     (r"(qat_|quant_|gptq_|asym_|lqer_asym_|int\d_|ternary_|bitnet_|fp4_|q)?(group_?size|block_?size|group|blocksize)",
      32, _group, "quantization group: columns of a matrix"),
     (r"\w*(ce|xent|cross_entropy|softmax|logits)_block_?(size|v|n)", 128, _whole_row,
@@ -262,5 +269,6 @@ def shrunk(name: str, value: float, sizes: Sizes) -> float | None:
     for rule in RULES:
         if value >= rule.least and rule.pattern.fullmatch(name):
             new = rule.shrink(value, sizes)
-            return new if new < value or rule.shrink is _whole_row else None
+            grows = rule.shrink in (_whole_row, _kernel_block)
+            return new if new < value or grows else None
     return None
