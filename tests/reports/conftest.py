@@ -135,7 +135,8 @@ def loss_table(record: Recorder, level: float) -> LossTable:
     loss = level * (0.15 + 1.1 * rare) * draw.gamma(4, 0.25, POSITIONS) + 1.2 * np.exp(-offset / 12)
     loss *= 1 - 0.15 * np.arange(POSITIONS) / POSITIONS
     seen = order >= 0
-    columns = (np.arange(POSITIONS), loss, order, offset, chunk, first)
+    leaked = (first >= 0) & (first < order)
+    columns = (np.arange(POSITIONS), loss, order, offset, chunk, first, leaked)
     return LossTable(*(np.asarray(c)[seen] for c in columns))
 
 
@@ -337,7 +338,7 @@ def hostile() -> Audit:
     )
     record.add("train", 2, 32, 96, file=HOSTILE)
     record.add("score", 2, 64, 128, file=HOSTILE, counted=True, loss=float("inf"))
-    losses = LossTable(*(np.zeros(4, dtype=np.int64) for _ in range(6)))
+    losses = LossTable(*(np.zeros(4, dtype=np.int64) for _ in range(6)), leaked=np.zeros(4, bool))
     losses = dataclasses.replace(losses, loss_nats=np.array([1.0, np.nan, np.inf, 12.0]))
     frames = (Frame(HOSTILE, 1, HOSTILE),)
     balance = Balance(HOSTILE, float("nan"), float("inf"), None, None, False, False, HOSTILE)
