@@ -704,6 +704,27 @@ def import_module(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Val()
 
 
+@models("importlib.util.spec_from_file_location")
+def spec_from_file(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    made = m.instance(Ext("importlib.machinery.ModuleSpec"))
+    made.attrs["\0path"] = args[1] if len(args) > 1 else kwargs.get("location", Val())
+    return made
+
+
+@models("importlib.util.module_from_spec")
+def module_from_spec(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    from harness.witnesses.static.program import load_path
+
+    spec = args[0] if args else Val()
+    path = text_of(spec.attrs.get("\0path")).rpartition("/")[2] if isinstance(spec, Obj) else ""
+    found = load_path(m, path, path) if path else None
+    if found is not None or not path:
+        return found if found is not None else Val()
+    m.notes.append(f"{path} is not among the files; train_gpt.py beside the script was taken for it")
+    beside = load_path(m, "train_gpt.py", "train_gpt")
+    return beside if beside is not None else Val()
+
+
 @models("runpy.run_path", "builtins.exec", "builtins.eval")
 def execute(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     m.notes.append(f"line {m.line}: code that is built at run time was not followed")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.witnesses.static import losses, updates
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine, unknown
 from harness.witnesses.static.values import (
     CLEAN,
@@ -288,8 +289,21 @@ def call_library_object(m: Machine, obj: Obj, args: list[Value], kwargs: dict[st
         return losses.note(m, tail, args[0], args[1])
     result = unknown(*args, *kwargs.values())
     if is_module(obj):
+        note_hashed_inputs(m, args)
         result.taint = result.taint | state_of(obj)
     return result
+
+
+def note_hashed_inputs(m: Machine, args: list[Value]) -> None:
+    """Note an embedding that is looked up by several input tokens at once, with the line that puts them together."""
+    taint = taint_of(args[0]) if args else CLEAN
+    starts = {t.start for t in taint.tokens if t.start is not None}
+    shifted = any(a[1] == b[1] and a[0] != b[0] for a in starts for b in starts)
+    if shifted and not taint.states and not taint.losses:
+        line = max(t.read // 64 for t in taint.tokens)
+        if line > 0:
+            where = {**m.where(), "line": line}
+            m.emit(Note(**where, what="embedding of hashed input tokens"))
 
 
 def call_method(m: Machine, callee: Bound, args: list[Value], kwargs: dict[str, Value]) -> Value:

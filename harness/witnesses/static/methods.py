@@ -181,6 +181,8 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         return read(m, value)
     if name in WRITERS:
         return write(m, value, args)
+    if any(mark[0] == "native" for mark in value.taint.marks):
+        return call_native(m, value, args, kwargs)
     taint = taint_of(value)
     for argument in [*args, *kwargs.values()]:
         taint = combine(m, taint, taint_of(argument), name)
@@ -199,6 +201,18 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         held = Seq(None)
         held.box.any = Seq([Val(), value], "tuple")
         return held
+    return result
+
+
+def call_native(m: Machine, value: Val, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """A function of a library written in C: what it writes into its arguments came from all of them."""
+    from harness.witnesses.static import calling
+
+    result = calling.opaque(m, value, args, kwargs)
+    marks = [mark for mark in value.taint.marks if mark[0] == "native"]
+    for argument in [result, *args, *kwargs.values()]:
+        if isinstance(argument, Val) and argument.own is None and argument.const is NO:
+            argument.taint = argument.taint.with_marks(*marks)
     return result
 
 

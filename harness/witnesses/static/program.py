@@ -47,9 +47,11 @@ def follow(
 
 def load_file(m: Machine, name: str) -> Obj | None:
     """The module of a file that the submission brings, run once; None when it brings none of that name."""
-    if not name:
-        return None
-    path = name.replace(".", "/") + ".py"
+    return load_path(m, name.replace(".", "/") + ".py", name) if name else None
+
+
+def load_path(m: Machine, path: str, name: str) -> Obj | None:
+    """The module of a file by its path in the submission."""
     text = m.files.get(path) or m.files.get(path.rpartition("/")[2])
     if text is None:
         return None

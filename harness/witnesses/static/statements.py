@@ -151,7 +151,7 @@ def note_branch(m: Machine, node: ast.If, test: Value, known: bool) -> None:
     if before is not None and before.taken != known:
         m.branches[key] = Branch(m.file, node.lineno, "", True, (), 0, -1)
         return
-    if before is None and dead:
+    if before is None and dead and not all(isinstance(s, ast.Raise) for s in dead):
         names = tuple(sorted(str(mark[1]) for mark in taint_of(test).marks if mark[0] == "env"))
         last = dead[-1].end_lineno or dead[-1].lineno
         m.branches[key] = Branch(

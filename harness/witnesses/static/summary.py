@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.case import Claim, Script
+from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
     byte_facts,
     choice_facts,
@@ -19,6 +20,8 @@ from harness.witnesses.static.events import Event, Note, Read, Update
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.view import View, view_of
+
+HASHED = "embedding of hashed input tokens"
 
 DETECTORS = (
     order_facts.detect,
@@ -49,10 +52,12 @@ def summarize(
         ),
         scores=sites(view, "the claimed loss", view.claimed),
         updates=sites(view, "val tokens change a state", on_val(view.updates.values())),
-        tables=sites(view, "a table that val tokens fill", tables(view)),
-        natives=tuple(
-            Site(f"runs {words}"[:200], view.lines.at(file, line)) for words, file, line in m.natives
+        tables=(
+            *sites(view, "a table that val tokens fill", tables(view)),
+            *sites(view, HASHED, noted(m, HASHED)),
         ),
+        natives=natives.sites(m, view.lines),
+        unfollowed=unfollowed(view),
         causal=sites(view, "causal attention", noted(m, "causal attention")),
         acausal=sites(view, "attention without a causal mask", noted(m, "attention without a causal mask")),
         loss_kinds=tuple(sorted({loss.kind for loss in view.claimed})),
@@ -66,6 +71,16 @@ def summarize(
 def on_val(updates: Iterable[Update]) -> list[Update]:
     """The updates that val tokens made."""
     return [u for u in updates if any(t.stream == "val" for t in u.tokens)]
+
+
+def unfollowed(view: View) -> tuple[str, ...]:
+    """What enters the claimed number through code that was not followed."""
+    lines = {mark[1] for loss in view.claimed for mark in loss.marks if mark[0] == "native"}
+    if view.line is not None:
+        lines |= {mark[1] for mark in view.line.marks if mark[0] == "native"}
+    return tuple(
+        f"what the library loaded at line {line} computes enters the claimed score" for line in sorted(lines)
+    )
 
 
 def noted(m: Machine, what: str) -> list[Note]:

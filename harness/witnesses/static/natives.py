@@ -1,0 +1,61 @@
+"""C and C++ sources that a submission brings, compiles or loads: found, listed, searched for reads at the current index.
+
+They are not followed. What a reader wants to see first is where a condition looks at the element that the loop has just
+reached: in a loop over tokens that is the token to be predicted.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from harness.case import Evidence
+from harness.witnesses.static.evidence import Lines
+from harness.witnesses.static.facts import Site
+from harness.witnesses.static.machine import Machine
+
+SUFFIXES = (".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
+LOOP = re.compile(r"\bfor\s*\([^;]*?\b(\w+)\s*=[^;]*;")
+MOST = 12
+
+
+def sites(m: Machine, lines: Lines) -> tuple[Site, ...]:
+    """Every source, every compiler or library call, and conditions that read at the current index."""
+    found: list[Site] = []
+    for words, file, line in m.natives:
+        if words != "nvidia-smi":
+            found.append(Site(f"runs or loads {words[:80]}", lines.at(file, line)))
+    for name, text in sorted(m.files.items()):
+        if name.endswith(SUFFIXES):
+            found.append(Site("a C source, not followed", Evidence(name, 0, "")))
+            found += [Site(what, Evidence(name, line, row)) for what, line, row in current_reads(text)]
+    for first, text in embedded(m):
+        found.append(Site("a C source in a string, not followed", lines.at(0, first)))
+        found += [Site(what, lines.at(0, first + line - 1)) for what, line, _ in current_reads(text)]
+    return tuple(found)
+
+
+def embedded(m: Machine) -> Iterator[tuple[int, str]]:
+    """C sources that stand in the script as strings, with their first line."""
+    for node in ast.walk(m.sources[0].tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "#include" in node.value:
+            yield node.lineno, node.value
+
+
+def current_reads(text: str) -> list[tuple[str, int, str]]:
+    """Conditions that read an array at the bare variable of a loop around them."""
+    found: list[tuple[str, int, str]] = []
+    variables: set[str] = set()
+    for number, row in enumerate(text.split("\n"), 1):
+        variables |= set(LOOP.findall(row))
+        condition = re.search(r"\bif\s*\((.*)", row)
+        if condition is None:
+            continue
+        for variable in variables:
+            if re.search(rf"\w+\s*\[\s*{re.escape(variable)}\s*\]", condition[1]):
+                found.append(
+                    (f"a condition reads at the current index {variable}", number, row.strip()[:200])
+                )
+                break
+    return found[:MOST]
