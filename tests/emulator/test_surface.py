@@ -144,3 +144,13 @@ def test_the_script_runs_as_main_with_its_own_lines(run_script: RunScript) -> No
     assert "train_gpt.py" in done.stdout
     assert 'train_gpt.py", line 4' in done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_kernel_package_by_module_or_by_function(run_script: RunScript) -> None:
+    run_script(
+        """
+        from kernels import get_kernel
+        kernel = get_kernel("kernels-community/flash-attn3")
+        assert kernel.flash_attn_interface.flash_attn_func is kernel.flash_attn_func
+        """
+    )

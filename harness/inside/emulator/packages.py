@@ -112,7 +112,10 @@ def install() -> None:
     for name in DOWNLOADERS:
         if _missing(name):
             provide(name, {"__getattr__": lambda attribute, package=name: _offline(package, attribute)})
-    provide("kernels", {"get_kernel": lambda repository, *a, **k: sys.modules["flash_attn_interface"]})
+    # A kernel package may be asked for the functions themselves or for the module that holds them.
+    flash = sys.modules["flash_attn_interface"]
+    flash.flash_attn_interface = flash  # type: ignore[attr-defined]
+    provide("kernels", {"get_kernel": lambda repository, *a, **k: flash})
 
 
 def _missing(name: str) -> bool:
