@@ -1,11 +1,12 @@
 """A1 artifact bytes: code as shipped plus the compressed model is at most 16,000,000 bytes.
 
 What it does
-    Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log states.
-    The cap is decimal and binds the non-record track too. It fails only where the recount, the log's total and
-    submission.json (where it gives a total) agree that the claimed artifact is too large. A figure that submission.json
-    alone states is no evidence, and neither is the size of an emulated run. Where a readable script lies in the folder
-    but the log counts it packed, packing it (LZMA, base85) and counting again decides: merged records did so.
+    Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log
+    states. The cap is decimal and binds the non-record track too (there an excess is a question). It fails
+    only where the recount, the log's total and submission.json (where it gives a total) agree that the
+    claimed artifact is too large. A figure that submission.json alone states is no evidence, and neither is
+    the size of an emulated run. Where a readable script lies in the folder but the log counts it packed,
+    packing it (LZMA, base85) and counting again decides: merged records did so.
 
 Why it breaks the score
     The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
@@ -20,6 +21,7 @@ Legal alternative
 Rulings
     README of the challenge: code bytes plus compressed model bytes, 16,000,000, not MiB.
     2026-04-28 #1902: over-cap artifacts are excluded as a class. #1399: 16,084,685 to 16,092,287 bytes, over the cap.
+    2026-03-23_DGAttention_DavidGao, non-record: merged at 16,638,953 bytes, so that track's excess is a question.
     2026-04-28 #1855: merged with a readable script of 158 KB whose packed size (33 KB) the log counts.
     2026-04 #1216: 16,408,223 bytes under an assumed cap of 16 MiB.
     https://github.com/openai/parameter-golf/pull/1902
@@ -51,7 +53,8 @@ def artifact_bytes(case: Case) -> Finding:
     if artifact.recount is not None:
         return _recounted(case, artifact, artifact.recount, logged)
     if logged is not None:
-        status = Status.PASS if logged <= CAP else Status.FAIL if case.claims.score_stated else Status.REVIEW
+        certain = case.claims.score_stated and case.submission.track != "non_record"
+        status = Status.PASS if logged <= CAP else Status.FAIL if certain else Status.REVIEW
         return _finding(
             case, status, f"The claimed log states an artifact of {logged:,} bytes{_against(logged)}."
         )
@@ -82,6 +85,8 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
     if artifact.stated is not None and artifact.stated.value <= CAP:
         stated = int(artifact.stated.value)
         return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
+    if case.submission.track == "non_record":
+        return _finding(case, Status.REVIEW, f"{counted}; a merged non-record row was over it as well.")
     return _finding(case, Status.FAIL, f"{counted}.")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.witnesses.claims.log import MAX_BYTES, Log, is_log_name, label_of, read_log
+from harness.witnesses.claims import log as log_module
+from harness.witnesses.claims.log import Log, is_log_name, label_of, read_log
 
 
 def read(tmp_path: Path, text: str) -> Log:
@@ -114,13 +115,14 @@ def test_hostile_lines_cost_no_more_than_their_length(tmp_path: Path, line: str)
     assert time.process_time() - start < 2.0
 
 
-def test_an_oversized_log_is_read_at_both_ends_with_true_line_numbers(tmp_path: Path) -> None:
-    filler = "x" * 999 + "\n"
-    count = MAX_BYTES // 1000 + 2000
-    log = read(tmp_path, "seed:5\n" + filler * count + "final val_bpb:1.25\n")
+def test_an_oversized_log_is_read_at_both_ends_with_true_line_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "MAX_BYTES", 20_000)
+    log = read(tmp_path, "seed:5\n" + ("x" * 99 + "\n") * 1_000 + "final val_bpb:1.25\n")
     assert log.cut
     assert log.seed == 5
-    assert [(s.line, s.bpb) for s in log.scores] == [(count + 2, 1.25)]
+    assert [(s.line, s.bpb) for s in log.scores] == [(1_002, 1.25)]
 
 
 def test_utf16_and_carriage_returns(tmp_path: Path) -> None:

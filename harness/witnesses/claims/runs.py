@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.case import Evidence
 from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
+from harness.witnesses.claims.submission_json import agrees
 
 _CALIBRATION = re.compile(
     r"(?i)(?:gptq|awq|hessian|calib)\w*[^\n]{0,80}(?:calibrat|collect|generat|hessians)"
@@ -23,6 +24,7 @@ _LASTED = re.compile(
 )
 _STEP = re.compile(r"(?i)(?:step[:\s]{1,2}|^\s*)(\d{1,8})/\d{1,8}\b")
 _STEP_MS = re.compile(r"step_avg:\s?(\d{1,7}(?:\.\d{1,4})?)ms")
+_ALIAS = 6  # scripts print one result under several names within so many lines
 _TOKENS = ("val_tokens", "tokens", "n_val_tokens", "val_token_count")
 _SHARDS = ("train_shards", "n_train_shards")
 
@@ -185,7 +187,7 @@ def _data_path(log: Log, until: int) -> Evidence | None:
 
 
 def _eval(log: Log, line: ScoreLine) -> Stated | None:
-    """The claimed evaluation's duration: on its line, on its rounded twin, or stated in total just after it."""
+    """The claimed evaluation's duration: on its line, on its rounded twin or alias, or in total just after it."""
     stem = line.label.replace("_exact", "").split(" ")[0].split(":")[0]
     for number in (line.line, line.line - 1, line.line + 1, line.line - 2):
         text = log.text.get(number, "")
@@ -194,6 +196,14 @@ def _eval(log: Log, line: ScoreLine) -> Stated | None:
         for timing in log.timings:
             if timing.line == number and timing.name != "train_time" and timing.unit != "m":
                 return _timed(log, timing)
+    twins = {
+        s.line
+        for s in log.scores
+        if 0 < line.line - s.line <= _ALIAS and agrees(line.bpb, 4, s.bpb, s.decimals)
+    }
+    for timing in reversed(log.timings):
+        if timing.line in twins and timing.name != "train_time" and timing.unit != "m":
+            return _timed(log, timing)
     return None
 
 
