@@ -60,6 +60,21 @@ FORMS = {
                 parts.append(nll.cpu().numpy().astype(np.float64))
         report(float(np.concatenate(parts).mean()))
         """,
+    "a loss, a count and bytes in one tensor": """
+        sums = torch.zeros(3, dtype=torch.float64)
+        with torch.no_grad():
+            for i in range(32):
+                nll = F.cross_entropy(net.logits(X[i:i+1])[0], Y[i], reduction="none")
+                sums += torch.stack([nll.double().sum(), torch.tensor(64.0), torch.tensor(128.0)])
+        nats, tokens, size = sums.tolist()
+        report(nats / tokens)
+        """,
+    "only the bits are printed": """
+        total = torch.zeros((), dtype=torch.float64)
+        with torch.no_grad():
+            total += F.cross_entropy(net.logits(X).reshape(-1, 64), Y.reshape(-1), reduction="none").double().sum()
+        print(f"final val_bpb:{total.item() / math.log(2) / 4096:.8f}")
+        """,
     "python numbers": """
         total, n = 0.0, 0
         with torch.no_grad():

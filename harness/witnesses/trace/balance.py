@@ -21,6 +21,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.]*\d)")
 _LOSS = re.compile(r"loss\w*[\"']?\s*[:=]?\s*([-+]?\d+\.\d+)", re.I)
 _BPB = re.compile(r"(?:bpb|bits[ _]per[ _]byte)\w*[\"']?\s*(?:[:=|]|is)?\s*\**([-+]?\d+\.\d+)", re.I)
 LN2 = math.log(2.0)
+_FEW = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,14 @@ def numbers_of(line: PrintEvent) -> Printed | None:
     )
 
 
+def _apart(event: ValueEvent) -> list[ValueEvent]:
+    """An array that holds a few sums of losses among other numbers (a loss, a count, bytes) as single numbers."""
+    coded = np.flatnonzero(event.codes >= 0)
+    if len(event.codes) == 1 or len(coded) > _FEW or len(event.codes) != len(event.values):
+        return [event]
+    return [ValueEvent(event.q, event.stack, event.values[[i]], event.codes[[i]]) for i in coded]
+
+
 class Balancer:
     """Searches the record for the scores behind one printed line. `bytes_at` float64 [n]: bytes of each position."""
 
@@ -73,7 +82,7 @@ class Balancer:
 
     def find(self) -> Books | None:
         """The books of the line, the strongest way first; None when nothing that was watched adds up to it."""
-        values = [v for v in self._record.values if v.q < self._printed.q]
+        values = [part for v in self._record.values if v.q < self._printed.q for part in _apart(v)]
         for found in (
             self._followed(values),
             self._summed(values),
@@ -133,7 +142,7 @@ class Balancer:
             p = self._printed
             wanted = [x for x in (p.loss, p.bpb) if x is not None]
             direct = any(abs(value - x) <= self._rounding + 1e-6 * abs(x) for x in wanted)
-            if not direct and (p.loss is None or value < p.loss):
+            if not direct and value < min(wanted):
                 continue
             rows = self._record.expand(event.codes)
             if not len(rows):
