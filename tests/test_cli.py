@@ -70,5 +70,12 @@ def test_rules_are_documented() -> None:
         rule = line.split()[0]
         code, text = run("rules", rule)
         assert code == 0
-        for heading in ("What it does", "Why it breaks the score", "Example", "Legal alternative", "Rulings", "Since"):
+        for heading in (
+            "What it does",
+            "Why it breaks the score",
+            "Example",
+            "Legal alternative",
+            "Rulings",
+            "Since",
+        ):
             assert heading in text, f"{rule} lacks {heading}"

@@ -29,5 +29,5 @@ def test_reaching_for_the_instruments(line: int, source: str) -> None:
 
 
 def test_ordinary_code() -> None:
-    source = "import gc, torch\ngc.collect()\nx = torch.cuda.get_device_name()\nprint('inside the window')\nself.softmax = 1\n"
+    source = "import gc, torch\ngc.collect()\nx = torch.cuda.get_device_name()\nself.softmax = 'inside the window'\n"
     assert tampering(unpack(source.encode(), "train_gpt.py")) == ()

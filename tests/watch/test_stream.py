@@ -55,3 +55,13 @@ def test_short_rows(val: ValStream) -> None:
     found = val.positions(rows.reshape(-1), rows=2)
     assert found is not None
     assert found.reshape(2, 30)[1, :2].tolist() == [500, 501]
+
+
+def test_a_row_of_exactly_one_window(val: ValStream) -> None:
+    rows = np.zeros((2, 30), np.int64)
+    rows[0] = stream()[100:130]
+    rows[1, : val.n] = stream()[-val.n :]
+    found = val.positions(rows.reshape(-1), rows=2)
+    assert found is not None
+    assert found.reshape(2, 30)[1, : val.n].tolist() == list(range(len(stream()) - val.n, len(stream())))
+    assert (found.reshape(2, 30)[1, val.n :] == -1).all()

@@ -97,12 +97,16 @@ class ValStream:
         return found
 
     def _short_runs(self, flat: np.ndarray, found: np.ndarray, width: int) -> None:
-        """Fill rows that hold fewer than n val tokens (short documents), by shorter windows that are unique."""
+        """Fill rows of few val tokens (short documents, the end of the stream), by shorter windows that are unique, for as
+        far as the row goes on like the stream."""
         for row in range(0, len(flat), width):
             if (found[row : row + width] >= 0).any():
                 continue
-            for index in self._short:
+            for index in (self._index, *self._short):
                 head = index.find(flat[row : row + min(width, index.n)])
                 if len(head) and head[0] >= 0:
-                    found[row : row + index.n] = np.arange(head[0], head[0] + index.n)
+                    text = self.tokens[head[0] : head[0] + width]
+                    same = flat[row : row + len(text)] == text
+                    length = len(same) if same.all() else int(np.argmin(same))
+                    found[row : row + length] = np.arange(head[0], head[0] + length)
                     break
