@@ -390,9 +390,11 @@ def table_numbers(m: Machine, before: int) -> set[int]:
 
 
 def needs_second(m: Machine, before: int) -> bool:
-    """Whether a later iteration could meet what an earlier one did: something was scored and something updated."""
+    """Whether a later iteration could meet what an earlier one did: a table filled, or a score and an update."""
     scored = updated = False
     for event in m.events[before:]:
+        if isinstance(event, Update) and event.kind == "table":
+            return True
         if isinstance(event, Loss) and event.on_val:
             scored = True
         elif isinstance(event, Update):
