@@ -2,8 +2,8 @@
 
 What it does
     Finds in the claimed log where calibration data is read (GPTQ Hessians, activation statistics), from what (training
-    shards, val tokens, the model's own samples) and whether the training clock had already run out. It fails where the
-    clock had stopped at its limit, with nothing in reserve, and training data was read after it.
+    shards, val tokens, the model's own samples) and whether the training clock had already run out. Where the clock had stopped
+    at its limit, with nothing in reserve, and data was read after it, a person looks: rulings went both ways.
 
 Why it breaks the score
     After the clock only evaluation is left, and evaluation must not read training data. Calibration on it buys a better
@@ -11,7 +11,7 @@ Why it breaks the score
 
 Example
     stopping_early: wallclock_cap train_time:600057ms
-    gptq:calibrating with training data...                                       # fails: read after the clock
+    gptq:calibrating with training data...                                       # read after the clock
 
 Legal alternative
     Reserve the time (GPTQ_RESERVE_SECONDS), calibrate on text that the model generates, or quantize without data.
@@ -77,12 +77,11 @@ def _after_the_clock(case: Case, run: RunFacts, seen: Calibration, stopped: floa
     told = f"Training stopped at {seconds(stopped)}; calibration followed"
     if end > stopped:
         told += f" until {seconds(end)}"
-    if stopped <= LIMIT_MS - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0:
-        if end <= LIMIT_MS + _OVERRUN_MS:
-            return Finding("T3", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
-        status = Status.REVIEW
-    else:
-        status = Status.FAIL if seen.data == "train" else Status.REVIEW
+    if (
+        stopped <= LIMIT_MS - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0
+    ) and end <= LIMIT_MS + _OVERRUN_MS:
+        return Finding("T3", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
+    # The same seconds were ruled out (#576 #615 #706) and accepted (#1120): a log alone cannot decide between the two.
     read = "training data was read" if seen.data == "train" else "data (the log does not say which) was read"
     told += f": {read} after the clock had run out."
-    return capped(case, Finding("T3", status, told, "gptq_calibration_eval_time", Grade.CLAIM, shown))
+    return Finding("T3", Status.REVIEW, told, "gptq_calibration_eval_time", Grade.CLAIM, shown)
