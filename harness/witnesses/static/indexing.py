@@ -157,7 +157,8 @@ def chosen_part(m: Machine, taint: Taint, lower: Value | None, upper: Value | No
     end = const(upper)
     whole = lower is None or const(lower) == 0
     if whole and isinstance(end, int) and end >= CAP and not taint.deps and not taint_of(upper).deps:
-        taint = taint.with_marks(("capped", (m.line, end)))
+        names = tuple(sorted(str(mark[1]) for mark in taint_of(upper).marks if mark[0] == "env"))
+        taint = taint.with_marks(("capped", (m.line, end, names)))
     return taint
 
 

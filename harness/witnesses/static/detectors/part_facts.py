@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from harness.witnesses.static.events import Printed
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.view import View
@@ -21,14 +23,20 @@ def detect(view: View) -> list[Fact]:
                 )
             )
         elif what == "capped":
-            line, end = detail
-            facts.append(
-                fact(view, "partial_val", line, f"the claimed score is taken of the first {end:,} only")
-            )
+            line, end, names = detail
+            found = fact(view, "partial_val", line, f"the claimed score is taken of the first {end:,} only")
+            unsaid = [name for name in names if name not in view.claim.environment()]
+            facts.append(unsure(found, unsaid) if unsaid and found.depends_on is None else found)
         elif what == "known":
             sentence = "val targets are compared with the contents of a file, and what is known from it costs nothing"
             facts.append(fact(view, "paid_prefix", detail, sentence))
     return facts
+
+
+def unsure(found: Fact, names: list[str]) -> Fact:
+    """A fact that rests on the default of a setting which the claim does not mention."""
+    doubt = f"whether the claimed run left {' and '.join(names)} at its default"
+    return dataclasses.replace(found, certainty=DEPENDS, depends_on=doubt)
 
 
 def fact(view: View, kind: str, line: int, sentence: str) -> Fact:
