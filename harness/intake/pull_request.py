@@ -69,7 +69,8 @@ class _Reader:
     def _load_folders(
         self, groups: dict[str, list[Entry]], origin: Origin
     ) -> tuple[list[Submission], list[str]]:
-        """Records first. Outside records/ a script that was met already, byte for byte, is passed over.
+        """Records first. Where one of them scores, it is the submission, and scripts outside records/ (experiments, tools)
+        are only counted; else they are audited, a script that was met already, byte for byte, passed over.
 
         Record folders in which nothing scores are returned only where nothing else scores.
         """
@@ -77,9 +78,13 @@ class _Reader:
         silent: list[Submission] = []
         met: set[str] = set()
         copies: list[str] = []
+        aside = 0
         for place in sorted(groups, key=lambda p: (not p.startswith("records/"), p)):
             record = place.startswith("records/")
             scripts = [e for e in groups[place] if _is_script(e.path)]
+            if not record and any(s.folder.startswith("records/") for s in found):
+                aside += len(scripts)
+                continue
             old = [] if record else [e for e in scripts if e.object in met]
             copies += [layout.shown(e.path) for e in old]
             met |= {e.object for e in scripts}
@@ -89,6 +94,10 @@ class _Reader:
             found += [s for s in here if s.script is not None]
             silent += [s for s in here if s.script is None and record and (scripts or place.count("/") == 2)]
         notes = [note for s in silent for note in s.notes[-1:]] if found else []
+        if aside:
+            notes.append(
+                f"{aside} Python scripts outside records/ are not audited: the record folder is the submission."
+            )
         if copies:
             notes.append(
                 f"Copies of scripts that are looked at elsewhere were passed over: {layout.listed(copies)}."

@@ -189,7 +189,7 @@ def test_a_copy_outside_records_is_audited_once(clone: Clone, tmp_path: Path) ->
     clone.pull_request(3, {"train_gpt.py": train(7), f"{R}/mine/train_gpt.py": train(7)})
     found = load(clone, 3, tmp_path)
     assert scripts(found) == [(f"{R}/mine", "train_gpt.py")]
-    assert "Copies of scripts" in notes(found)
+    assert "not audited: the record folder is the submission" in notes(found)
 
 
 def test_unchanged_modules_that_a_changed_script_needs_are_laid_out(clone: Clone, tmp_path: Path) -> None:
