@@ -11,6 +11,7 @@ from harness.witnesses.static.detectors import (
     choice_facts,
     gate_facts,
     mixture_facts,
+    network_facts,
     order_facts,
     part_facts,
     table_facts,
@@ -32,6 +33,7 @@ DETECTORS = (
     gate_facts.detect,
     part_facts.detect,
     byte_facts.detect,
+    network_facts.detect,
 )
 
 
