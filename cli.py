@@ -240,7 +240,7 @@ def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
     "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
 )
 def bench_watch_cost(folders: tuple[Path, ...], table_file: Path | None) -> None:
-    """Compare the processor time of watched and unwatched runs of submission FOLDERS."""
+    """Compare the time of watched and unwatched runs of submission FOLDERS, on an idle machine."""
     from harness.bench import watch_cost
 
     costs = []

@@ -2,8 +2,9 @@
 
 What it does
     Finds in the claimed log where calibration data is read (GPTQ Hessians, activation statistics), from what (training
-    shards, val tokens, the model's own samples) and whether the training clock had already run out. Where the clock had stopped
-    at its limit, with nothing in reserve, and data was read after it, a person looks: rulings went both ways.
+    shards, val tokens, the model's own samples) and whether the training clock had already run out. Where the clock
+    had stopped at its limit, with nothing in reserve, and data was read after it, a person looks: rulings went both
+    ways.
 
 Why it breaks the score
     After the clock only evaluation is left, and evaluation must not read training data. Calibration on it buys a better
