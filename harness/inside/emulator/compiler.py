@@ -6,7 +6,6 @@ they do changes what a script computes. An attribute that the stand-ins do not k
 
 from __future__ import annotations
 
-import collections
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -105,8 +104,6 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """The names that must not be decorators."""
-        if module.__name__ == "torch._dynamo.utils":
-            module.__dict__["counters"] = collections.defaultdict(collections.Counter)
         if module.__name__ in ("torch._dynamo", "torch._dynamo.eval_frame"):
             module.__dict__.update(
                 OptimizedModule=OptimizedModule, is_compiling=lambda: False, reset=lambda: None
