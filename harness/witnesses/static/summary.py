@@ -11,7 +11,6 @@ from harness.witnesses.static.detectors import (
     choice_facts,
     gate_facts,
     mixture_facts,
-    network_facts,
     order_facts,
     part_facts,
     table_facts,
@@ -33,7 +32,6 @@ DETECTORS = (
     gate_facts.detect,
     part_facts.detect,
     byte_facts.detect,
-    network_facts.detect,
 )
 
 
