@@ -6,6 +6,7 @@ entered, and every value knows which val tokens, losses and updates it came from
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 
@@ -27,9 +28,13 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
 
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, RECURSION))
+    collecting = gc.isenabled()
+    gc.disable()  # a walk makes hundreds of thousands of short-lived values and frees them all at once
     try:
         return looks.look(script, claim, files or {})
     except SyntaxError as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
     finally:
         sys.setrecursionlimit(before)
+        if collecting:
+            gc.enable()

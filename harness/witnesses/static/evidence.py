@@ -15,11 +15,13 @@ class Lines:
     def __init__(self, m: Machine, script: Script) -> None:
         self.m = m
         self.script = script
+        self.rows = script.source.split("\n")
 
     def at(self, file: int, line: int) -> Evidence:
         """Evidence that points at a line of a file."""
         if file == 0:
-            return self.script.evidence(line)
+            row = self.rows[line - 1].strip() if 0 < line <= len(self.rows) else ""
+            return Evidence(self.script.display, line, row[:300])
         source = self.m.sources[file]
         text = source.lines[line - 1].strip()[:300] if 0 < line <= len(source.lines) else ""
         return Evidence(source.display, line, text)

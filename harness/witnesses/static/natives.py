@@ -38,6 +38,8 @@ def sites(m: Machine, lines: Lines) -> tuple[Site, ...]:
 
 def embedded(m: Machine) -> Iterator[tuple[int, str]]:
     """C sources that stand in the script as strings, with their first line."""
+    if "#include" not in m.sources[0].text:
+        return
     for node in ast.walk(m.sources[0].tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "#include" in node.value:
             yield node.lineno, node.value

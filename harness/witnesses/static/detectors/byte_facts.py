@@ -27,13 +27,19 @@ def twice(view: View) -> list[Fact]:
     """Tables that give a piece its leading space, while the evaluation adds it again."""
     facts: list[Fact] = []
     for number, source in enumerate(view.m.sources):
-        adds = [node for node in ast.walk(source.tree) if adds_space(node)]
-        for function in ast.walk(source.tree):
-            if isinstance(function, ast.FunctionDef) and (number, function.lineno) in view.m.reached:
-                line = baked(function)
-                if line and adds:
-                    again = getattr(adds[0], "lineno", line)
-                    facts.append(describe(view, number, line, again))
+        if not any(name in source.text for name in PIECES):
+            continue
+        reached = [
+            function
+            for function in ast.walk(source.tree)
+            if isinstance(function, ast.FunctionDef) and (number, function.lineno) in view.m.reached
+        ]
+        for line in filter(None, map(baked, reached)):
+            again = next(
+                (n.lineno for n in ast.walk(source.tree) if isinstance(n, ast.BinOp) and adds_space(n)), 0
+            )
+            if again:
+                facts.append(describe(view, number, line, again))
     return facts[:1]
 
 
