@@ -100,12 +100,23 @@ class Watchdog:
         processes = tree(self._root)
         self.cpu_s = max(self.cpu_s, sum(p.cpu_s for p in processes))
         resident = sum(p.resident for p in processes)
-        if resident > self._limits.memory_bytes:  # pages shared between processes count once
-            resident = sum(_proportional(p) for p in processes)
+        if resident > self._limits.memory_bytes:
+            resident = self._sharing_counted(processes)
         self.peak_bytes = max(self.peak_bytes, resident)
         if resident > self._limits.memory_bytes:
             return "memory"
         return "processes" if sum(p.threads for p in processes) > self._limits.processes else None
+
+    def _sharing_counted(self, processes: Sequence[Process]) -> int:
+        """Resident bytes with pages shared between processes counted once.
+
+        While processes start or end between two readings, their shares do not add up: the count that breaks the
+        limit is taken a second time, from a new list of the processes.
+        """
+        resident = sum(_proportional(p) for p in processes)
+        if resident > self._limits.memory_bytes:
+            resident = min(resident, sum(_proportional(p) for p in tree(self._root)))
+        return resident
 
     def look_at_disk(self) -> str | None:
         """ "disk" when the writable mounts have grown beyond the limit, files deleted but still open included."""
@@ -122,10 +133,15 @@ def _later(start: float, every: float) -> float:
 
 
 def _proportional(process: Process) -> int:
-    """Resident bytes, each shared page divided by the number of its users; plain resident bytes where unknown."""
+    """Resident bytes, each shared page divided by the number of its users; plain resident bytes where unknown.
+
+    A process that has ended since it was listed holds nothing.
+    """
     try:
         with open(f"/proc/{process.pid}/smaps_rollup", "rb") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith(b"Pss:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     except (OSError, StopIteration):
         return process.resident
 

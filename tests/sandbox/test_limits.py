@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Limits
+from harness.sandbox import Limits, watchdog
 from tests.sandbox.conftest import Room, alive
 
 MIB = 2**20
@@ -103,6 +103,13 @@ def test_shared_pages_count_once(room: Room) -> None:
         time.sleep(1.2)
     """
     assert room.python(code, limits=Limits(memory_bytes=200 * MIB, wall_s=30)).reason == "exit"
+
+
+def test_a_process_that_has_ended_holds_no_memory() -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    listed_before = watchdog.Process(child.pid, os.getpid(), threads=1, cpu_s=0.0, resident=80 * MIB)
+    assert watchdog._proportional(listed_before) == 0
 
 
 def test_one_huge_allocation_fails_inside(room: Room) -> None:
