@@ -26,6 +26,8 @@ BUDGET_SECONDS = 600.0
 TOKENS_PER_DOCUMENT = 170
 TRAIN_TOKENS = 120_000
 
+_VOCABULARY_IN_PATH = re.compile(r"(?:fineweb10b_(?:sp|byte)|fineweb_|bpe_?)(\d{3,5})", re.IGNORECASE)
+
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
@@ -68,7 +70,7 @@ def scale_profile(
     for path, text in used.items():
         found += [dataclasses.replace(n, file=path) for n in numbers(text, {})]
         words = texts(text, claimed_env) | words
-    vocab_size, caseops = _vocabulary(found, words)
+    vocab_size, caseops = _vocabulary(source, found, words)
     kernels = any("@triton.jit" in text for text in (source, *used.values()))
     sizes = _sizes(found, vocab_size, STEPS_WITH_TRITON if kernels else STEPS, 2 if mild else 1)
     sizes = dataclasses.replace(sizes, kernels=kernels)
@@ -196,12 +198,12 @@ def _first(found: list[Number], *names: str, default: float) -> float:
     return default
 
 
-def _vocabulary(found: list[Number], words: Mapping[str, str]) -> tuple[int, bool]:
+def _vocabulary(source: str, found: list[Number], words: Mapping[str, str]) -> tuple[int, bool]:
     """The vocabulary that the script wants, and whether its tokenizer is the case-folding one."""
     paths = " ".join(v for k, v in words.items() if re.search("DATA|TOKENIZER", k)).lower()
     flag = words.get("CASEOPS_ENABLED", "1" if "caseops" in paths else "0")
     size = _first(found, "vocab_size", default=0.0)
     if not size:
-        in_path = re.search(r"(?:sp|byte|bpe_?|fineweb_)(\d{3,5})", paths)
+        in_path = _VOCABULARY_IN_PATH.search(paths) or _VOCABULARY_IN_PATH.search(source)
         size = float(in_path[1]) if in_path else 1024.0
     return int(size), flag.strip().lower() in ("1", "true", "yes")

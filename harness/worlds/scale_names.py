@@ -231,10 +231,10 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
      _sequence, "attention window"),
     (r".*stride", 16, _stride, "stride of a sliding window: windows per sequence, bounded"),
     # batches
-    (r".*batch_(tokens|size_tokens|toks)(_start|_end|_min|_max)?|tokens_per_(step|batch)|total_batch_size"
-     r"|train_batch_size|batch_tokens", 8192, _train_batch, "tokens of a training step"),
     (r"val_batch_(size|tokens)|eval_batch_(tokens|size)|val_bs|eval_bs_tokens|vbs", 8192, _val_batch,
      "tokens of an evaluation batch"),
+    (r".*batch_(tokens|size_tokens|toks)(_start|_end|_min|_max)?|tokens_per_(step|batch)|total_batch_size"
+     r"|train_batch_size|batch_tokens", 8192, _train_batch, "tokens of a training step"),
     (r"(grad|gradient)_?accum(ulation)?(_steps)?", 3, _accumulation, "parts of a training step"),
     (r"(device|micro|train)_?batch_?(size|seqs)?|tok_per_rank|batch_size", 8, _micro_batch, "sequences of a step"),
     (r".*(eval|val|sliding|slide|slot|score|ngram).*batch.*(seqs|size|windows)?|batch_(seqs|windows)", 17,

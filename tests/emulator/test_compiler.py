@@ -36,6 +36,7 @@ def test_the_compiler_itself_is_never_imported(run_script: RunScript) -> None:
         torch._dynamo.mark_dynamic(torch.ones(2), 0)
         from torch._dynamo import disable
         from torch._dynamo.eval_frame import OptimizedModule
+        assert torch._dynamo.utils.counters["stats"].get("calls_captured", 0) == 0
         assert disable(len) is len and not torch._dynamo.is_compiling()
         assert isinstance(torch.compile(torch.nn.Linear(1, 1)), OptimizedModule)
         torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1).zero_grad()

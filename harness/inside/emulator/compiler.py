@@ -6,6 +6,7 @@ they do changes what a script computes. An attribute that the stand-ins do not k
 
 from __future__ import annotations
 
+import collections
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -82,8 +83,8 @@ class StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name == "config":
-            return importlib.import_module(f"{self.__name__}.config")
+        if name in ("config", "utils", "eval_frame", "codecache", "runtime"):
+            return importlib.import_module(f"{self.__name__}.{name}")
         return identity
 
 
@@ -104,6 +105,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """The names that must not be decorators."""
+        if module.__name__ == "torch._dynamo.utils":
+            module.__dict__["counters"] = collections.defaultdict(collections.Counter)
         if module.__name__ in ("torch._dynamo", "torch._dynamo.eval_frame"):
             module.__dict__.update(
                 OptimizedModule=OptimizedModule, is_compiling=lambda: False, reset=lambda: None
