@@ -226,10 +226,11 @@ def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
     for number in (int(n) for n in prs.split(",") if n.strip()):
         with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
             try:
-                rows += injections.inject(load_pull_request(repo, number, Path(scratch)), options)
+                found = injections.inject(load_pull_request(repo, number, Path(scratch)), options)
             except IntakeError as error:
                 raise BadInput(str(error)) from error
-        click.echo(injections.table(rows[-2:]))
+        click.echo(injections.table(found))
+        rows += found
     if table_file is not None:
         write_atomically(table_file, injections.table(rows))
 

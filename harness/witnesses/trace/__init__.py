@@ -11,7 +11,7 @@ import numpy as np
 from harness.witnesses.trace import order
 from harness.witnesses.trace.balance import Balancer, Books, Printed, numbers_of
 from harness.witnesses.trace.events import LossTable, TraceEvent, event_table, loss_table
-from harness.witnesses.trace.order import Coverage, Leak, Selection
+from harness.witnesses.trace.order import Coverage, Leak, Selection, Turn
 from harness.witnesses.trace.record import Floats, Ints, LedgerError, Record, read_record
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Selection",
     "Trace",
     "TraceEvent",
+    "Turn",
     "read_trace",
 ]
 
@@ -49,7 +50,8 @@ class Balance:
 class Trace:
     """What was seen. `complete` tells that the ledger has an end and no overflow; `blinded` that the script switched
     the watcher off or that it wrote more than the ledger takes; `evaluated_at` is the line of the main program
-    from which the counted scores were made; `holes` where the watcher failed.
+    from which the counted scores were made; `turn` how score and update take turns there, None where nothing is learned;
+    `holes` where the watcher failed.
 
     `classes` are the sizes of the distributions behind the counted scores; `choice` tells that counted positions were
     scored several times and the lower score was kept.
@@ -68,6 +70,7 @@ class Trace:
     complete: bool
     blinded: bool
     evaluated_at: int
+    turn: Turn | None
     holes: tuple[str, ...]
 
     @property
@@ -121,6 +124,7 @@ def read_trace(
         complete=record.ended and not record.overflow,
         blinded=record.overflow or record.blinded,
         evaluated_at=order.evaluated_at(record, books, numbers) if books else 0,
+        turn=order.find_turn(record, books, numbers) if books else None,
         holes=tuple(dict.fromkeys(record.holes))[:20],
     )
 

@@ -70,6 +70,15 @@ class Selection:
     frames: tuple[Frame, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """How score and update take turns in the counted evaluation: the frames, innermost first, of a counted score and of
+    the first update after it that used one of its positions."""
+
+    score: tuple[Frame, ...]
+    update: tuple[Frame, ...]
+
+
 _SELECTIVE = 0.98
 _CONTESTED = 32
 
@@ -100,11 +109,33 @@ def find_selection(record: Record, books: Books, numbers: Ints) -> Selection | N
 
 
 def evaluated_at(record: Record, books: Books, numbers: Ints) -> int:
-    """The line of the main program (its outermost function but the module itself) from which the last counted score was
-    made; 0 where the stack does not show it."""
-    frames = _stack_at(record, int(numbers[books.rows].max()))
+    """The line that runs the claimed evaluation: the outermost frame of its last score that no earlier score went through,
+    else the outermost function's; 0 where the stack does not show it."""
+    counted = numbers[books.rows]
+    frames = _stack_at(record, int(counted.max()))
     outer = [f for f in frames if f.function != "<module>"] or list(frames)
+    earlier = {s.stack for s in record.scores if s.q < int(counted.min())}
+    shared = {
+        record.stacks.get(stack, ())[-depth:] for stack in earlier for depth in range(1, len(frames) + 1)
+    }
+    for depth in range(1, len(frames) + 1):
+        if frames[-depth] in outer and frames[-depth:] not in shared:
+            return frames[-depth].line
     return outer[-1].line if outer else 0
+
+
+def find_turn(record: Record, books: Books, numbers: Ints) -> Turn | None:
+    """The first turn of score and update; None where nothing is learned from a position after its counted score."""
+    first = np.full(max(record.tokens, 1), np.iinfo(np.int64).max)
+    np.minimum.at(first, record.position[books.rows], numbers[books.rows])
+    for update in record.updates:
+        if update.kind == "update":
+            before = [first[a:b][first[a:b] < update.q] for a, b in update.runs]
+            scored = np.concatenate(before) if before else np.zeros(0, np.int64)
+            if len(scored):
+                frames = _stack_at(record, int(scored.max()))
+                return Turn(frames, record.stacks.get(update.stack, ()))
+    return None
 
 
 def event_numbers(record: Record) -> Ints:
