@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness.case import Claim, Script, Submission
@@ -15,7 +15,7 @@ from harness.outcome import classify
 from harness.sandbox import Limits, Mount, Sandbox
 from harness.worlds import World
 from harness.worlds.miniature import miniature
-from harness.worlds.scale import Scale, scale_profile
+from harness.worlds.scale import Scale, Shrink, scale_profile
 
 INSIDE = Path(__file__).parent / "inside"
 AUDIT = "/work/.audit"
@@ -80,37 +80,76 @@ def emulate(
 ) -> Run:
     """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
-    A run that fails in a way our scale may have caused is repeated once at a milder scale. Raises ValueError when the
-    submission has no script, SandboxUnavailable when there is no sandbox.
+    A run that fails in a way our scale or our launcher may have caused is repeated another way. Raises ValueError when
+    the submission has no script, SandboxUnavailable when there is no sandbox.
     """
     if submission.script is None:
         raise ValueError(f"{submission.name} has no script to run")
-    first = _attempt(
-        submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, mild=False
-    )
-    if first.outcome != "crashed" or not first.reason.startswith(_MAY_BE_OUR_SCALE):
-        return first
-    shutil.rmtree(out)
-    second = _attempt(
-        submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, mild=True
-    )
-    if second.outcome == "crashed":
-        return dataclasses.replace(second, notes=("failed in the same way at two scales",))
-    return dataclasses.replace(second, notes=(f"repeated at a milder scale after {first.reason}",))
+    way: Way | None = Way()
+    reasons: list[str] = []
+    while way is not None:
+        if reasons:
+            shutil.rmtree(out)
+        run = _attempt(submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, way)
+        tried, way = way, other_way(way, run.outcome, run.reason, run.overrides)
+        if way is not None:
+            reasons.append(run.reason)
+    if not reasons:
+        return run
+    if run.outcome == "crashed":
+        return dataclasses.replace(run, notes=(f"failed in {len(reasons) + 1} ways of running it",))
+    return dataclasses.replace(run, notes=(f"repeated {tried} after {reasons[0]}",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly."""
+
+    shrink: Shrink = "small"
+    keep: frozenset[str] = frozenset()
+    torchrun: bool = True
+
+    def __str__(self) -> str:
+        words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
+        kept = f" with {', '.join(sorted(self.keep))} as claimed" if self.keep else ""
+        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun")
+
+
+def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str, str, str]]) -> Way | None:
+    """Another way to run a script that crashed with `reason`; None where our scale or launcher cannot be why.
+
+    Settings that the message itself names stay as claimed; then everything shrinks less.
+    """
+    if outcome != "crashed":
+        return None
+    if way.torchrun and "DistributedDataParallel" in reason:
+        return dataclasses.replace(way, torchrun=False)
+    if not reason.startswith(_MAY_BE_OUR_SCALE):
+        return None
+    words = set(re.findall(r"[a-z_]\w*", reason.partition(": ")[2].lower()))
+    named = {name.lower() for name, _, _ in overrides} & words
+    if named and not way.keep:
+        return dataclasses.replace(way, keep=frozenset(named))
+    milder: dict[Shrink, Shrink] = {"small": "mild", "mild": "full_width"}
+    return dataclasses.replace(way, shrink=milder[way.shrink]) if way.shrink in milder else None
 
 
 def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
-    wall_s: float, world: World | None, *, mild: bool,
+    wall_s: float, world: World | None, way: Way,
 ) -> Run:  # fmt: skip
     scale = scale_profile(
-        script.runnable, claim.environment(), helpers=_helpers(submission, script), mild=mild
+        script.runnable,
+        claim.environment(),
+        helpers=_helpers(submission, script),
+        shrink=way.shrink,
+        keep=way.keep,
     )
     world = world or miniature(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
         caseops=scale.caseops,
     )  # fmt: skip
-    place = _lay_out(submission, script, scale, claim, world, out, watch)
+    place = _lay_out(submission, script, scale, claim, world, out, watch, way.torchrun)
     completed = sandbox.run(
         [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
         mounts=_mounts(script, world, out),
@@ -161,8 +200,9 @@ class _Place:
 
 
 def _lay_out(
-    submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool
-) -> _Place:
+    submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool,
+    torchrun: bool,
+) -> _Place:  # fmt: skip
     """Fill out/work as the sandbox will see it at /work: the submission where it was, the data beside it."""
     folder = submission.folder.strip("/") or submission.name
     here = out / "work" / folder
@@ -181,6 +221,7 @@ def _lay_out(
         "script": place.script,
         "argv": [*claim.argv, *scale.argv],
         "watch": watch,
+        "torchrun": torchrun,
         "trace_dir": f"{AUDIT}/trace",
         "audit_dir": AUDIT,
         "val_stream": f"{WORLD}/val_stream.npy",

@@ -1,6 +1,7 @@
 """Runs one script as torchrun would, inside the emulator: `python -m inside.launch CONFIG.json`.
 
-CONFIG holds script (path), argv, watch (bool), trace_dir, val_stream, audit_dir, seed, clock. The script runs as
+CONFIG holds script (path), argv, watch (bool), trace_dir, val_stream, audit_dir, seed, clock, torchrun
+(False: as `python SCRIPT` would). The script runs as
 __main__ under its own file name, so that tracebacks and frames show its own line numbers.
 """
 

@@ -23,6 +23,8 @@ _RUNNERS = (
 )
 _EXPANSION = re.compile(r"\$\{([A-Za-z_]\w*)(?::?[-=]([^}]*))?\}|\$([A-Za-z_]\w*)")
 _FENCE = re.compile(r"^\s{0,12}(?:```+|~~~+)")
+_PLACEHOLDER = re.compile(r"""(?<![\w-])[A-Za-z_]\w*=(["']?)<[^<>\s][^<>\n]*>\1(?=[\s\\;]|$)""")
+"""`NAME=<say what>`: the reader is to fill it in, so it claims nothing; to a shell it would be a redirection."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +160,7 @@ def _assigns(word: str) -> re.Match[str] | None:
 
 
 def _split(text: str) -> list[str]:
+    text = _PLACEHOLDER.sub(" ", text)
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split = True

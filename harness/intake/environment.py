@@ -232,7 +232,7 @@ class Environment:
     def text_for(self, name: str, printed: str) -> str | None:
         """The text of the variable that makes the script print this value; None where none was found."""
         if not self.variables[name].expressions:
-            return printed
+            return printed.rstrip(":;,)")  # "NAME=1: it says", as a sentence goes on
         known = False
         for candidate in candidates(printed):
             try:

@@ -10,7 +10,8 @@ import ast
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 from harness.worlds.scale_names import Sizes, shrunk
 from harness.worlds.scale_source import Number, Place, numbers, replace, texts
@@ -18,6 +19,7 @@ from harness.worlds.scale_source import Number, Place, numbers, replace, texts
 HEAD_DIM = 8
 SEQUENCE = 64
 STEPS = 16
+STEPS_AT_FULL_WIDTH = 4
 STEPS_WITH_TRITON = 12
 """Triton's interpreter takes tens of microseconds for each operation of each program of a kernel."""
 TYPICAL_STEPS = 7_000
@@ -25,6 +27,9 @@ TYPICAL_STEPS = 7_000
 BUDGET_SECONDS = 600.0
 TOKENS_PER_DOCUMENT = 170
 TRAIN_TOKENS = 120_000
+
+Shrink = Literal["small", "mild", "full_width"]
+"""How far: "mild" half as much in width and sequences, "full_width" nothing in width, and fewer steps for it."""
 
 _VOCABULARY_IN_PATH = re.compile(r"(?:fineweb10b_(?:sp|byte)|fineweb_|bpe_?)(\d{3,5})", re.IGNORECASE)
 
@@ -57,9 +62,10 @@ def scale_profile(
     claimed_env: Mapping[str, str],
     *,
     helpers: Mapping[str, str] | None = None,
-    mild: bool = False,
+    shrink: Shrink = "small",
+    keep: Collection[str] = (),
 ) -> Scale:
-    """The profile for a script with its claimed settings. `mild` shrinks width and sequences half as much.
+    """The profile for a script with its claimed settings; names in `keep` (lower case) stay as claimed.
 
     `helpers` are the other Python files of the submission, by path; those that the script names shrink with it.
     Raises SyntaxError when the source does not parse.
@@ -72,15 +78,16 @@ def scale_profile(
         words = texts(text, claimed_env) | words
     vocab_size, caseops = _vocabulary(source, found, words)
     kernels = any("@triton.jit" in text for text in (source, *used.values()))
-    sizes = _sizes(found, vocab_size, STEPS_WITH_TRITON if kernels else STEPS, 2 if mild else 1)
-    sizes = dataclasses.replace(sizes, kernels=kernels)
+    sizes = dataclasses.replace(_sizes(found, vocab_size, kernels, shrink), kernels=kernels)
     env: dict[str, str] = {}
     argv: list[str] = []
     changes: dict[str, dict[Place, str]] = {path: {} for path in ("", *used)}
     overrides: dict[tuple[str, str], str] = {}
     for number in found:
         new = shrunk(number.name, number.value, sizes)
-        if new is None:
+        if new is None or not {number.name.lower(), (number.variable or number.name).lower()}.isdisjoint(
+            keep
+        ):
             continue
         was = f"{number.value:g}" if number.value % 1 else str(int(number.value))
         overrides[number.variable or number.option or number.name, was] = str(new)
@@ -129,7 +136,9 @@ def _parses(source: str) -> bool:
     return True
 
 
-def _sizes(found: list[Number], vocab_size: int, most_steps: int, times: int) -> Sizes:
+def _sizes(found: list[Number], vocab_size: int, kernels: bool, shrink: Shrink) -> Sizes:
+    times = 1 if shrink == "small" else 2
+    most_steps = STEPS_WITH_TRITON if kernels else STEPS
     heads = int(_first(found, "num_heads", "n_heads", "n_head", "nhead", "heads", default=8.0))
     width = _first(
         found, "model_dim", "d_model", "n_embd", "embedding_dim", "hidden_size", "dim", default=512.0
@@ -138,6 +147,8 @@ def _sizes(found: list[Number], vocab_size: int, most_steps: int, times: int) ->
         found, "train_seq_len", "seq_len", "sequence_length", "sequence_len", "seqlen", default=1024.0
     )
     small_width = min(width, HEAD_DIM * times * max(heads, 4))
+    if shrink == "full_width":
+        small_width, most_steps = width, STEPS_AT_FULL_WIDTH
     small_sequence = min(int(sequence), SEQUENCE * times)
     sequence_ratio = small_sequence / sequence
     longest = max(

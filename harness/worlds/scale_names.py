@@ -214,7 +214,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r".*rope_?dims?|rotary_dims?|partial_rope(_dims?)?|qk_rope_dim|yarn_dims?", 8, _rotary_dims,
      "rotated dimensions of a head"),
     (r".*(bigram|trigram|ngram|hash|ve|value_emb\w*|engram|memory|mem|inst|latent|kv_lora|bottleneck|xattn|low_?rank"
-     r"|proj|adapter|router|gate_hidden|sketch|distill)_?(hash_)?(dim|d|width|embed_dim)",
+     r"|proj|adapter|router|gate_hidden|sketch|distill)_?(hash_|value_|key_)?(dim|d|width|embed_dim)",
      24, _width, "width of a table"),
     (r".*(lora|low_?rank|adapter|lqer|svd|ttt)_?(rank|r)", 24, _rank, "rank, not above the width"),
     (r"block(_size)?", 512, _kernel_block, "block of an elementwise kernel, or length of a sequence"),

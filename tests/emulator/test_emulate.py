@@ -108,6 +108,51 @@ def test_a_failure_of_shape_is_tried_once_at_a_milder_scale(tmp_path: Path, cach
     assert done.notes[0].startswith("repeated at a milder scale after AssertionError")
 
 
+def test_what_still_fails_runs_at_full_width(tmp_path: Path, cache: Path) -> None:
+    source = "import os\ndim = int(os.environ.get('MODEL_DIM', 512))\nassert dim >= 512, 'wide'\nprint('val_bpb:1.0')\n"
+    done = run(submission(tmp_path / "in", source), tmp_path / "out", cache)
+    assert done.outcome == "scored", done.reason
+    assert done.notes == ("repeated at full width after AssertionError at line 3 of the script: wide",)
+
+
+def test_a_setting_that_the_failure_names_stays_as_claimed(tmp_path: Path, cache: Path) -> None:
+    source = """
+        import os
+        length, dim = int(os.environ.get("TRAIN_SEQ_LEN", 1024)), int(os.environ.get("MODEL_DIM", 512))
+        if length != 1024:
+            raise ValueError(f"this model fixes TRAIN_SEQ_LEN=1024, got {length}")
+        print(f"val_bpb:{dim}")
+    """
+    done = run(submission(tmp_path / "in", textwrap.dedent(source)), tmp_path / "out", cache)
+    assert done.outcome == "scored", done.reason
+    assert done.notes[0].startswith(
+        "repeated at the same scale with train_seq_len as claimed after ValueError"
+    )
+    assert "val_bpb:64" in done.stdout
+
+
+def test_a_script_that_cannot_run_under_torchrun_runs_plainly(tmp_path: Path, cache: Path) -> None:
+    source = """
+        import os, torch
+        model = torch.nn.Linear(2, 2)
+        model.logits = model.forward
+        if "RANK" in os.environ:
+            model = torch.nn.parallel.DistributedDataParallel(model)
+        model.logits(torch.ones(2))
+        print("val_bpb:1.0")
+    """
+    done = run(submission(tmp_path / "in", textwrap.dedent(source)), tmp_path / "out", cache)
+    assert done.outcome == "scored", done.reason
+    assert done.notes[0].startswith(
+        "repeated at the same scale, started without torchrun after AttributeError"
+    )
+
+
+def test_what_is_broken_in_every_way_stays_crashed(tmp_path: Path, cache: Path) -> None:
+    done = run(submission(tmp_path / "in", "raise ValueError('no')\n"), tmp_path / "out", cache)
+    assert (done.outcome, done.notes) == ("crashed", ("failed in 3 ways of running it",))
+
+
 def test_without_a_script_there_is_nothing_to_run(tmp_path: Path, cache: Path) -> None:
     empty = Submission("none", "none", tmp_path, Origin("here"), None, {})
     with pytest.raises(ValueError, match="has no script"):

@@ -11,6 +11,7 @@ def test_devices_are_mapped_everywhere(run_script: RunScript) -> None:
         import threading, torch
         d = torch.device("cuda", 0)
         x = torch.ones(3, device=d)
+        x.record_stream(torch.cuda.current_stream())
         assert x.is_cuda and x.cuda().pin_memory().to("cuda:0", non_blocking=True).sum().item() == 3
         assert torch.randn(2, generator=torch.Generator(device="cuda").manual_seed(1), device="cuda").shape == (2,)
         assert torch.nn.Linear(2, 2).to(d).cuda()(torch.zeros(1, 2, device=0)).shape == (1, 2)

@@ -142,6 +142,20 @@ def test_hyperparameter_dumps_become_variables_that_parse_to_the_same_value(
     assert "DATA_PATH" not in held
 
 
+def test_a_printed_value_ends_where_its_sentence_goes_on(submit: Callable[..., Submission]) -> None:
+    script = SCRIPT + "\nif int(os.environ.get('REORDER', '1')):\n    print('REORDER=1: by row')\n"
+    claim = claimed_configuration(
+        submit(script, submission__json={"val_bpb": 1.2345}, a__log="REORDER=1: by row\n" + log(1.2345))
+    )
+    assert settings(claim)["REORDER"] == "1"
+
+
+def test_a_placeholder_claims_nothing(submit: Callable[..., Submission]) -> None:
+    readme = "```\nTTT_LR=<your rate> \\\nTTT_ENABLED='<0 or 1>' \\\nNUM_LAYERS=11 \\\ntorchrun train_gpt.py\n```\n"
+    claim = claimed_configuration(submit(submission__json={"val_bpb": 1.2345}, README__md=readme))
+    assert settings(claim) == {"NUM_LAYERS": "11"}
+
+
 def test_commands_are_never_merged_with_each_other(submit: Callable[..., Submission]) -> None:
     readme = (
         "# val_bpb 1.2345\n```bash\nTTT_LR=0.5 torchrun train_gpt.py\n```\n\n## Ablation\n"

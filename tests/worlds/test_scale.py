@@ -145,6 +145,19 @@ def test_vocabulary(settings: dict[str, str], vocab: int, caseops: bool) -> None
 
 
 def test_the_mild_profile_is_larger() -> None:
-    assert int(scale_profile(SCRIPT, {}, mild=True).env["MODEL_DIM"]) > int(
+    assert int(scale_profile(SCRIPT, {}, shrink="mild").env["MODEL_DIM"]) > int(
         scale_profile(SCRIPT, {}).env["MODEL_DIM"]
     )
+
+
+def test_full_width_keeps_the_width_and_takes_fewer_steps() -> None:
+    whole, small = scale_profile(SCRIPT, {}, shrink="full_width"), scale_profile(SCRIPT, {})
+    assert "MODEL_DIM" not in whole.env
+    assert int(whole.env["ITERATIONS"]) < int(small.env["ITERATIONS"])
+
+
+def test_a_setting_that_is_kept_stays_as_claimed() -> None:
+    kept = scale_profile(SCRIPT, {}, keep={"train_seq_len"})
+    assert "TRAIN_SEQ_LEN" in scale_profile(SCRIPT, {}).env
+    assert "TRAIN_SEQ_LEN" not in kept.env
+    assert "MODEL_DIM" in kept.env

@@ -34,7 +34,7 @@ def install(config: dict[str, Any]) -> EmulatorMode:
     dtypes.install()
     cuda.install(virtual)
     attention.install()
-    distributed.install()
+    distributed.install(bool(config.get("torchrun", True)))
     optimizers.install()
     triton.install()
     packages.install()

@@ -257,6 +257,7 @@ def _install_constructors() -> None:
         return load(*args, **kwargs)
 
     t.Generator, t.load = Generator, load_on_cpu
+    t.Tensor.record_stream = _nothing  # its C signature refuses a stand-in before any mode sees the call
     t.set_default_device = lambda device: set_default(on_cpu(device))
 
 

@@ -230,10 +230,10 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def install() -> None:
-    """Replace the collectives, the process group and DDP, and set the environment that torchrun sets."""
-    for name, value in TORCHRUN.items():
-        os.environ[name] = value
+def install(torchrun: bool = True) -> None:
+    """Replace the collectives, the process group and DDP, and set the environment that torchrun sets, if it is to."""
+    if torchrun:
+        os.environ.update(TORCHRUN)
     for holder in (dist, distributed_c10d):
         for name, function in _FUNCTIONS.items():
             setattr(holder, name, function)

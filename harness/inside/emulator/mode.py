@@ -195,6 +195,5 @@ _REPLACED: dict[Any, Callable[[EmulatorMode, Any, tuple[Any, ...], dict[str, Any
     torch.Tensor.cuda: _same,
     torch.Tensor.pin_memory: _same,
     torch.Tensor.is_pinned: _true,
-    torch.Tensor.record_stream: _nothing,
     _is_cuda.__get__: _true,
 }
