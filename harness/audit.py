@@ -20,7 +20,7 @@ from harness.intake.claim import claimed_configuration
 from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
 from harness.witnesses import claims, static
-from harness.witnesses.claims.log import label_of
+from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.tamper import tampering
 from harness.witnesses.trace import LedgerError, Trace, read_trace
 from harness.worlds import World
@@ -120,7 +120,7 @@ def _world(case: Case, cache: Path) -> World:
 def _trace(claim: Claim, run: Run, world: World) -> Trace | None:
     """What was seen, also of a run that ended early; None when it left no ledger."""
     label = claim.label
-    is_claimed = (lambda line: label_of(line) == label) if label else None
+    is_claimed = claimed_test(label, run.stdout.splitlines()) if label else None
     stream = world.val_stream()
     try:
         return read_trace(

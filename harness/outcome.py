@@ -6,6 +6,8 @@ import dataclasses
 import re
 from collections.abc import Collection, Sequence
 
+from harness.witnesses.claims.labels import claimed_test
+
 STOPPED = {
     "timeout": ("timeout", "did not finish in the time given to the emulated run"),
     "memory": ("memory", "used more memory than the emulated run is given"),
@@ -57,8 +59,9 @@ def score_lines(stdout: str) -> list[str]:
 
 def has_label(stdout: str, label: str) -> bool:
     """Whether a line of the output is the claimed one: the same words once the numbers are taken out."""
-    wanted = _words(label)
-    return any(wanted <= _words(line) for line in score_lines(stdout))
+    wanted, lines = _words(label), score_lines(stdout)
+    is_claimed = claimed_test(label, lines)
+    return any(wanted <= _words(line) or is_claimed(line) for line in lines)
 
 
 def _words(line: str) -> set[str]:

@@ -77,7 +77,8 @@ def _kernel_block(value: float, s: Sizes) -> int:
 
 
 def _area(value: float, s: Sizes) -> int:
-    return max(256, round(value * s.width_ratio**2))
+    """Half as much again as its matrices shrink: a table of a few rows for each layer only shrinks in proportion."""
+    return max(256, round(1.5 * value * s.width_ratio**2))
 
 
 def _sequence(value: float, s: Sizes) -> int:

@@ -1,0 +1,41 @@
+"""The claimed line is found in a run that spells it a little differently, and in no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.witnesses.claims.labels import claimed_test
+
+ROUND_TRIP = "final_int8_zlib_roundtrip_exact val_loss: val_bpb:"
+
+
+@pytest.mark.parametrize(
+    ("label", "printed", "found"),
+    [
+        (ROUND_TRIP, "final_int8_zlib_roundtrip_exact val_loss:2.07 val_bpb:1.22", True),
+        (ROUND_TRIP, "final_mixed_int6_roundtrip_zstd_exact val_loss:2.07 val_bpb:1.22", True),
+        (
+            "post-ema val_loss: val_bpb: eval_time: ms",
+            "post-ema val_loss:2.0 val_bpb:1.2 eval_time:30ms",
+            True,
+        ),
+        (ROUND_TRIP, "final_int8_zlib_roundtrip val_loss:2.07 val_bpb:1.22", False),
+        (ROUND_TRIP, "final_int6_sliding_window_exact val_loss:2.07 val_bpb:1.22", False),
+        ("final_int8_ttt_lora val_loss: val_bpb:", "final_int8_sliding val_loss:2.0 val_bpb:1.2", False),
+        ("val_loss: val_bpb:", "quantized val_loss:2.0 val_bpb:1.2", False),
+    ],
+)
+def test_which_line_is_claimed(label: str, printed: str, found: bool) -> None:
+    assert claimed_test(label, [printed])(printed) is found
+
+
+def test_a_loose_reading_that_fits_two_lines_names_none() -> None:
+    lines = [f"final_{kind}_roundtrip_exact val_loss:2.0 val_bpb:1.2" for kind in ("int6", "int5")]
+    test = claimed_test(ROUND_TRIP, lines)
+    assert [test(line) for line in lines] == [False, False]
+
+
+def test_the_exact_label_wins_over_a_similar_one() -> None:
+    lines = [f"final_{kind}_roundtrip_exact val_loss:2.0 val_bpb:1.2" for kind in ("int6", "int8_zlib")]
+    test = claimed_test(ROUND_TRIP, lines)
+    assert [test(line) for line in lines] == [False, True]
