@@ -16,6 +16,7 @@ from harness.sandbox import Limits, Mount, Sandbox
 from harness.worlds import World
 from harness.worlds.miniature import miniature
 from harness.worlds.scale import Scale, Shrink, scale_profile
+from harness.worlds.tuning import Tuning
 
 INSIDE = Path(__file__).parent / "inside"
 AUDIT = "/work/.audit"
@@ -77,11 +78,13 @@ def emulate(
     watch: bool = True,
     wall_s: float = 300,
     world: World | None = None,
+    tuning: Tuning | None = None,
 ) -> Run:
     """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
-    A run that fails in a way our scale or our launcher may have caused is repeated another way. Raises ValueError when
-    the submission has no script, SandboxUnavailable when there is no sandbox.
+    `tuning` is what an experiment changes besides scale. A run that fails in a way our scale or our launcher may have
+    caused is repeated another way. Raises ValueError when the submission has no script, SandboxUnavailable when there is
+    no sandbox.
     """
     if submission.script is None:
         raise ValueError(f"{submission.name} has no script to run")
@@ -90,7 +93,9 @@ def emulate(
     while way is not None:
         if reasons:
             shutil.rmtree(out)
-        run = _attempt(submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, way)
+        run = _attempt(
+            submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, tuning, way
+        )
         tried, way = way, other_way(way, run.outcome, run.reason, run.overrides)
         if way is not None:
             reasons.append(run.reason)
@@ -136,7 +141,7 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
 
 def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
-    wall_s: float, world: World | None, way: Way,
+    wall_s: float, world: World | None, tuning: Tuning | None, way: Way,
 ) -> Run:  # fmt: skip
     scale = scale_profile(
         script.runnable,
@@ -144,6 +149,7 @@ def _attempt(
         helpers=_helpers(submission, script),
         shrink=way.shrink,
         keep=way.keep,
+        tuning=tuning,
     )
     world = world or miniature(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,

@@ -15,6 +15,7 @@ from typing import Literal
 
 from harness.worlds.scale_names import Sizes, shrunk
 from harness.worlds.scale_source import Number, Place, numbers, replace, texts
+from harness.worlds.tuning import Tuning
 
 HEAD_DIM = 8
 SEQUENCE = 64
@@ -64,11 +65,12 @@ def scale_profile(
     helpers: Mapping[str, str] | None = None,
     shrink: Shrink = "small",
     keep: Collection[str] = (),
+    tuning: Tuning | None = None,
 ) -> Scale:
     """The profile for a script with its claimed settings; names in `keep` (lower case) stay as claimed.
 
     `helpers` are the other Python files of the submission, by path; those that the script names shrink with it.
-    Raises SyntaxError when the source does not parse.
+    `tuning` is what an experiment changes besides. Raises SyntaxError when the source does not parse.
     """
     used = _used(source, helpers or {})
     found = numbers(source, claimed_env)
@@ -79,12 +81,14 @@ def scale_profile(
     vocab_size, caseops = _vocabulary(source, found, words)
     kernels = any("@triton.jit" in text for text in (source, *used.values()))
     sizes = dataclasses.replace(_sizes(found, vocab_size, kernels, shrink), kernels=kernels)
+    sizes = sizes if tuning is None else _fewer_steps(sizes, tuning.steps)
     env: dict[str, str] = {}
     argv: list[str] = []
     changes: dict[str, dict[Place, str]] = {path: {} for path in ("", *used)}
     overrides: dict[tuple[str, str], str] = {}
     for number in found:
-        new = shrunk(number.name, number.value, sizes)
+        new = tuning.tuned(number.name, number.value) if tuning else None
+        new = shrunk(number.name, number.value, sizes) if new is None else new
         if new is None or not {number.name.lower(), (number.variable or number.name).lower()}.isdisjoint(
             keep
         ):
@@ -181,6 +185,12 @@ def _sizes(found: list[Number], vocab_size: int, kernels: bool, shrink: Shrink) 
         val_tokens=val_tokens,
         val_documents=val_tokens // TOKENS_PER_DOCUMENT,
     )
+
+
+def _fewer_steps(sizes: Sizes, most: int) -> Sizes:
+    """The sizes of a run of at most so many steps; thresholds in steps keep their share of the run."""
+    steps = min(sizes.steps, most)
+    return dataclasses.replace(sizes, steps=steps, step_ratio=sizes.step_ratio * steps / sizes.steps)
 
 
 def _small(length: float, ratio: float) -> int:

@@ -1,0 +1,92 @@
+"""Over which val positions a printed mean is: read from the books where they balance, else from what was seen scored.
+
+Here alone the first probe listens to what ran beside the submission, and only to be lenient: what is not seen there makes
+the probe silent, never louder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.case import Claim
+from harness.emulate import Run
+from harness.witnesses.claims.log import label_of
+from harness.witnesses.probes.bits import LN2, Counted
+from harness.witnesses.trace import LedgerError, Trace, read_trace
+from harness.witnesses.trace.record import Ints, Record, ScoreEvent, read_record
+from harness.worlds import World
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """What was seen of the scores behind the claimed line.
+
+    `balanced` tells that they add up to the printed loss; else `counted` are the positions of the last evaluation before
+    the line, each once, and `mean` is its mean loss in nats. `classes` is the smallest distribution that scored.
+    """
+
+    counted: Counted
+    balanced: bool
+    mean: float
+    classes: int
+
+
+def watched(run: Run, world: World, claim: Claim) -> Watched | None:
+    """The scored positions of a run; None where no score of a val token was seen."""
+    trace = trace_of(run, world, claim)
+    if trace is None:
+        return None
+    bos = world.val_stream() == world.bos_id
+    if trace.covers and trace.losses is not None and trace.classes:
+        return _balanced(trace, bos)
+    return _unbalanced(read_record(run.out / "trace"), bos)
+
+
+def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:
+    """The trace of a run, None where it left no ledger."""
+    label = claim.label
+    is_claimed: Callable[[str], bool] | None = (lambda line: label_of(line) == label) if label else None
+    try:
+        return read_trace(
+            run.out / "trace",
+            world.position_bytes().astype(np.float64),
+            np.flatnonzero(world.val_stream() == world.bos_id).astype(np.int64),
+            is_claimed,
+        )
+    except LedgerError:
+        return None
+
+
+def _balanced(trace: Trace, bos: NDArray[np.bool_]) -> Watched:
+    table = trace.losses
+    assert table is not None
+    weights = np.bincount(table.position, minlength=len(bos))[: len(bos)].astype(np.float64)
+    of_bos = bos[table.position]
+    paid = float(np.maximum(table.loss_nats[of_bos], 0.0).sum()) / LN2
+    return Watched(Counted(weights, bos, paid), True, float(table.loss_nats.mean()), min(trace.classes))
+
+
+def _unbalanced(record: Record, bos: NDArray[np.bool_]) -> Watched | None:
+    """The evaluation whose last score is the last one of the run: one place in the code, without gradients if there is
+    such a one."""
+    scored = [s for s in record.scores if not s.grad] or record.scores
+    if not scored:
+        return None
+    last = max(scored, key=lambda s: s.q)
+    events = [s for s in scored if s.stack == last.stack]
+    rows = _rows(events)
+    position, loss = record.position[rows], record.loss[rows]
+    known = (position >= 0) & (position < len(bos))
+    if not known.any():
+        return None
+    weights = np.zeros(len(bos))
+    weights[position[known]] = 1.0
+    return Watched(Counted(weights, bos), False, float(loss[known].mean()), min(e.classes for e in events))
+
+
+def _rows(events: list[ScoreEvent]) -> Ints:
+    return np.concatenate([np.arange(e.first, e.first + e.count) for e in events])

@@ -1,0 +1,71 @@
+"""What the probes found, as plain data: one record for each experiment, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+PROVED = "proved"
+DOUBTFUL = "doubtful"
+CLEAR = "clear"
+NOT_COVERED = "not_covered"
+SCORED = "scored"
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomRun:
+    """One run on random tokens. `line` is the claimed line as printed; `claimed` and `bound` are bits for the `letters`
+    scored tokens that are not BOS; `byte_claimed` are the bits that the printed BPB stands for over official bytes.
+
+    `balanced` tells that the losses watched add up to the printed loss; `watched_loss` is their mean in nats.
+    `setting` names what was changed besides scale; `outcome` is "scored", or a sentence where nothing can be counted.
+    `bytes_per_token` is what loss and BPB of the line imply, beside the official figure.
+    """
+
+    setting: str
+    seed: int
+    outcome: str
+    line: str | None = None
+    loss: float | None = None
+    bpb: float | None = None
+    letters: int = 0
+    claimed: float | None = None
+    bound: float | None = None
+    byte_claimed: float | None = None
+    balanced: bool = False
+    bytes_per_token: float | None = None
+    official_bytes_per_token: float | None = None
+    watched_loss: float | None = None
+
+    @property
+    def surplus(self) -> float | None:
+        """Bits that the claim lies below the bound."""
+        return None if self.claimed is None or self.bound is None else self.bound - self.claimed
+
+    @property
+    def byte_surplus(self) -> float | None:
+        """The same for the bits that the printed BPB stands for."""
+        return None if self.byte_claimed is None or self.bound is None else self.bound - self.byte_claimed
+
+
+@dataclasses.dataclass(frozen=True)
+class Incompressibility:
+    """Random tokens cannot be compressed: `status` is proved, doubtful, clear or not_covered, `reason` one sentence.
+
+    `evidence` is the total in bits (P < 2 ** -evidence for any valid predictor), None where nothing was counted;
+    `byte_evidence` the same for the printed BPB. `invented` tells that the number did not follow the data at all.
+    """
+
+    status: str
+    reason: str
+    runs: tuple[RandomRun, ...] = ()
+    vocab_size: int = 0
+    evidence: float | None = None
+    byte_evidence: float | None = None
+    invented: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeFacts:
+    """What each probe found; None where it was not asked."""
+
+    incompressibility: Incompressibility | None = None

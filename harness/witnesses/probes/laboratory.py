@@ -1,0 +1,40 @@
+"""Where experiments happen: the case so far, the world of its run, and the means to run the script again elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from harness.case import Case
+from harness.emulate import Run, emulate
+from harness.sandbox import Sandbox
+from harness.worlds import World
+from harness.worlds.random import uniform
+from harness.worlds.tuning import Tuning
+
+
+@dataclasses.dataclass(frozen=True)
+class Laboratory:
+    """`case` holds the audit's own run, made in `world`; its files are still there. `folder` takes those of further runs,
+    `cache` the worlds."""
+
+    case: Case
+    world: World
+    folder: Path
+    cache: Path
+    sandbox: Sandbox
+    wall_s: float
+
+    def run_in(self, world: World, tuning: Tuning | None, name: str) -> Run:
+        """Run the unmodified script in another world. `name` is the name of the run's folder."""
+        return emulate(
+            self.case.submission, self.case.claim, self.folder / name, cache=self.cache, sandbox=self.sandbox,
+            wall_s=self.wall_s, world=world, tuning=tuning,
+        )  # fmt: skip
+
+    def random_world(self, seed: int) -> World:
+        """The uniformly random world of the sizes of the case's own."""
+        return uniform(
+            self.world.vocab_size, self.cache / "worlds", val_tokens=self.world.val_tokens,
+            train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
+        )  # fmt: skip

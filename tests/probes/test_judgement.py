@@ -1,0 +1,74 @@
+"""When surplus bits are proof, and when something else may explain them: another unit, a constant, an unknown line."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, NOT_COVERED, PROVED, SCORED, RandomRun
+from harness.witnesses.probes.incompressibility import AMPLIFIED, PLAIN, Reference, judge, total
+
+TEXT = Reference(loss=4.9, bpb=2.0, watched_loss=5.1, digits=8)
+BOUND = 40_000.0
+
+
+def run(surplus: float, setting: str = PLAIN.name, *, balanced: bool = True, **changes: object) -> RandomRun:
+    made = RandomRun(
+        setting, 1, SCORED, "final val_loss: val_bpb:", 6.5, 3.1, 4000, BOUND - surplus, BOUND, BOUND - surplus,
+        balanced, 3.0, 3.0, 6.93,
+    )  # fmt: skip
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_an_honest_script_is_clear() -> None:
+    assert judge([run(-7.0), run(-11.0, AMPLIFIED.name)], 1024, TEXT, fixed=True).status == CLEAR
+
+
+def test_sixty_four_bits_are_proof_and_the_words_can_be_quoted() -> None:
+    found = judge([run(900.0)], 1024, TEXT, fixed=True)
+    assert found.status == PROVED
+    assert "39,100 bits" in found.reason
+    assert "899 bits, p < 1e-270" in found.reason
+
+
+@pytest.mark.parametrize(("surplus", "status"), [(30.0, CLEAR), (50.0, DOUBTFUL), (65.5, PROVED)])
+def test_less_is_no_proof(surplus: float, status: str) -> None:
+    assert judge([run(surplus)], 1024, TEXT, fixed=True).status == status
+
+
+def test_a_line_that_was_not_named_beforehand_is_a_question() -> None:
+    assert judge([run(900.0)], 1024, TEXT, fixed=False).status == DOUBTFUL
+
+
+def test_a_leak_outside_torch_is_proved_by_its_number() -> None:
+    leaks = [run(26_000.0, balanced=False, loss=2.359), run(26_000.0, balanced=False, loss=2.389)]
+    assert judge(leaks, 1024, TEXT, fixed=True).status == PROVED
+
+
+def test_a_scaled_loss_is_a_question() -> None:
+    scaled = [run(9_000.0, balanced=False, loss=0.7 * 6.93), run(9_000.0, balanced=False, loss=0.7 * 6.93)]
+    reference = dataclasses.replace(TEXT, loss=0.7 * 5.1)
+    assert judge(scaled, 1024, reference, fixed=True).status == DOUBTFUL
+
+
+def test_a_fixed_denominator_is_a_question() -> None:
+    tiny = [run(BOUND - 10, balanced=False, loss=0.0005), run(BOUND - 10, balanced=False, loss=0.0006)]
+    assert judge(tiny, 1024, TEXT, fixed=True).status == DOUBTFUL
+
+
+def test_a_number_that_is_the_same_for_other_data_is_invented() -> None:
+    fixed = run(0.0, balanced=False, loss=TEXT.loss, bpb=TEXT.bpb, claimed=None, outcome="unknown")
+    found = judge([fixed], 1024, TEXT, fixed=True)
+    assert (found.status, found.invented) == (PROVED, True)
+
+
+def test_two_decimals_may_coincide() -> None:
+    fixed = run(0.0, balanced=False, loss=TEXT.loss, bpb=TEXT.bpb, claimed=None, outcome="unknown")
+    coarse = dataclasses.replace(TEXT, digits=2)
+    assert judge([fixed], 1024, coarse, fixed=True).status == NOT_COVERED
+
+
+def test_further_seeds_are_factors() -> None:
+    runs = [run(40.0), run(-10.0, AMPLIFIED.name), run(39.0)]
+    assert total(runs) == pytest.approx(78.0)
