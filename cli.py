@@ -72,6 +72,13 @@ Examples:
     "--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON to this file too."
 )
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
+@click.option(
+    "--probes",
+    type=click.Choice(["auto", "all", "none"]),
+    default="auto",
+    show_default=True,
+    help="Experiments on changed data: auto makes them where something is open or suspicious.",
+)
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds that one emulated run may take.")
 @click.option("--most", default=12, show_default=True, help="Run so many submissions; read the rest.")
 @click.option(
@@ -85,7 +92,7 @@ Examples:
 )
 def audit_command(
     target: Path | None, repo: Path | None, pr: int | None, out: Path | None, json_file: Path | None,
-    static_only: bool, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
+    static_only: bool, probes: str, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
 ) -> None:  # fmt: skip
     """Audit TARGET: a submission folder, one script, or a pull request (--repo CLONE --pr N)."""
     console = Console()
@@ -100,7 +107,7 @@ def audit_command(
         try:
             submissions = _load(target, repo, pr, Path(scratch))
             sandbox = None if static_only else default_sandbox()
-            options = Options(sandbox, default_cache(), keep_run, timeout)
+            options = Options(sandbox, default_cache(), keep_run, timeout, probes)
             audits = _audit_all(submissions, options, most, console)
         except IntakeError as error:
             raise BadInput(str(error)) from error

@@ -19,7 +19,7 @@ from harness.emulate import Run, emulate
 from harness.intake.claim import claimed_configuration
 from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
-from harness.witnesses import claims, static
+from harness.witnesses import claims, probes, static
 from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.tamper import tampering
 from harness.witnesses.trace import LedgerError, Trace, read_trace
@@ -31,12 +31,14 @@ from rules.registry import all_rules
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them."""
+    """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them;
+    `probes` is all, none, or auto: experiments where the other witnesses leave something open."""
 
     sandbox: Sandbox | None
     cache: Path
     keep: Path | None = None
     wall_s: float = 300.0
+    probes: str = "auto"
 
 
 Progress = Callable[[str], None]
@@ -60,7 +62,9 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
         )
         if options.sandbox is not None:
             progress("running it in the sandbox")
-            case = _guard("trace witness", failures, lambda: _watch(case, options)) or case
+            case = (
+                _guard("trace witness", failures, lambda: _watch(case, options, failures, progress)) or case
+            )
     progress("judging")
     findings = judge(case, failures)
     verdict, why = decide(case, findings, failures)
@@ -82,8 +86,8 @@ def _examine_code(submission: Submission, claim: Claim) -> static.StaticFacts:
     return dataclasses.replace(facts, facts=(*facts.facts, *tampering(script)))
 
 
-def _watch(case: Case, options: Options) -> Case:
-    """Run the script watched, read the ledger, and analyse it; the run's files are dropped unless they are kept."""
+def _watch(case: Case, options: Options, failures: list[str], progress: Progress) -> Case:
+    """Run the script watched, read the ledger, analyse it, and experiment; files are dropped unless they are kept."""
     assert options.sandbox is not None
     out = options.keep or Path(tempfile.mkdtemp(prefix="pgolf-run-"))
     try:
@@ -99,10 +103,25 @@ def _watch(case: Case, options: Options) -> Case:
         )
         trace = _trace(case.claim, run, world)
         seen = analysis.examine(trace, world) if trace is not None else None
-        return dataclasses.replace(case, run=run, trace=trace, analysis=seen)
+        case = dataclasses.replace(case, run=run, trace=trace, analysis=seen)
+        return _experiment(case, options, world, out, failures, progress)
     finally:
         if options.keep is None:
             shutil.rmtree(out, ignore_errors=True)
+
+
+def _experiment(
+    case: Case, options: Options, world: World, out: Path, failures: list[str], progress: Progress
+) -> Case:
+    """Make the probes that the findings so far call for, while the run's files are still there."""
+    assert options.sandbox is not None
+    wanted = probes.chosen(options.probes, judge(case, []))
+    if not wanted:
+        return case
+    progress("experimenting")
+    lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.wall_s)
+    found = _guard("probes", failures, lambda: probes.experiment(lab, wanted))
+    return dataclasses.replace(case, probes=found)
 
 
 def _world(case: Case, cache: Path) -> World:

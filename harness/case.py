@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis import Analysis
     from harness.emulate import Run
     from harness.witnesses.claims import ClaimFacts
+    from harness.witnesses.probes import ProbeFacts
     from harness.witnesses.static import StaticFacts
     from harness.witnesses.trace import Trace
 
@@ -207,6 +208,7 @@ class Case:
     trace: Trace | None = None
     static_only: bool = False
     analysis: Analysis | None = None
+    probes: ProbeFacts | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped, from_static
+from rules.experiments import tested
 from rules.registry import rule
 
 MATERIAL = 0.005
@@ -37,6 +38,7 @@ MATERIAL = 0.005
 
 
 @rule("B1", title="Books balance", categories=("byte_count",), needs=("trace", "static"))
+@tested("B1")
 def books_balance(case: Case) -> Finding:
     """The printed loss and BPB against the rebuilt ones."""
     trace = case.trace

@@ -33,12 +33,14 @@ from __future__ import annotations
 from harness.case import Case, Finding, Status
 from harness.witnesses.static import StaticFacts
 from rules.code import from_code
+from rules.experiments import tested
 from rules.registry import rule
 
 KINDS = ("ngram_target_in_key", "target_gating", "slot", "doc_boundary_leak")
 
 
 @rule("C1", title="Strict causality", categories=KINDS, needs=("static",))
+@tested("C1")
 def strict_causality(case: Case) -> Finding:
     """What the code says: a fact of these kinds, else what was seen on the way to the score."""
     return from_code(case, "C1", KINDS, seen)

@@ -32,6 +32,7 @@ from __future__ import annotations
 from harness.case import Case, Finding, Status
 from harness.witnesses.static import StaticFacts
 from rules.code import from_code
+from rules.experiments import tested
 from rules.registry import rule
 
 KINDS = ("unnormalised_mixture",)
@@ -39,6 +40,7 @@ PLAIN = frozenset(("cross_entropy", "gather"))
 
 
 @rule("C2", title="Full normalized distribution", categories=KINDS, needs=("static", "probes"))
+@tested("C2")
 def full_distribution(case: Case) -> Finding:
     """What the code says: a fact of this kind, else which loss the score is made of."""
     return from_code(case, "C2", KINDS, seen)

@@ -37,6 +37,7 @@ from __future__ import annotations
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.trace import Leak
 from rules.evidence import at, capped, frames, from_static
+from rules.experiments import tested
 from rules.registry import rule
 
 FEWEST = 16
@@ -49,6 +50,7 @@ FEWEST = 16
     categories=("train_on_val_before_score", "multi_pass_rescore", "slot"),
     needs=("trace", "static"),
 )
+@tested("C3")
 def score_before_update(case: Case) -> Finding:
     """Trace first: what was seen happening; static evidence where no run covers the claimed number."""
     trace = case.trace

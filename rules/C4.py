@@ -30,10 +30,12 @@ from __future__ import annotations
 from harness.case import Case, Finding, Grade, Status
 from rules.C3 import FEWEST
 from rules.evidence import capped, frames, from_static
+from rules.experiments import tested
 from rules.registry import rule
 
 
 @rule("C4", title="Single pass", categories=("multi_pass_rescore",), needs=("trace", "static"))
+@tested("C4")
 def single_pass(case: Case) -> Finding:
     """Trace first: a choice or an update between two scores of a position; static evidence where no run covers it."""
     trace = case.trace

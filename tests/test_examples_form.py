@@ -100,7 +100,7 @@ def test_script_compiles_and_is_of_real_size(example: Path):
 @each_example
 def test_expected_uses_known_words(example: Path):
     says = expected(example)
-    assert set(says) <= {"verdict", "verdicts", "why", "rules", "categories", "lines"}
+    assert set(says) <= {"verdict", "verdicts", "why", "probes", "rules", "categories", "lines"}
     assert set(verdicts(example)) <= {v.value for v in Verdict}
     assert VERDICT_OF_FOLDER[example.parent.name] in verdicts(example)
     assert ("PASS" in verdicts(example)) == (example.parent.name == "pass")

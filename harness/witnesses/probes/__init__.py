@@ -5,6 +5,16 @@ Each has a hypothesis, a statistic and a decision, written at the top of its fil
 
 from __future__ import annotations
 
-from harness.witnesses.probes.facts import Incompressibility, ProbeFacts, RandomRun
+from collections.abc import Sequence
 
-__all__ = ["Incompressibility", "ProbeFacts", "RandomRun"]
+from harness.witnesses.probes.choose import INCOMPRESSIBILITY, MODES, chosen
+from harness.witnesses.probes.facts import Incompressibility, ProbeFacts, RandomRun
+from harness.witnesses.probes.incompressibility import incompressibility
+from harness.witnesses.probes.laboratory import Laboratory
+
+__all__ = ["MODES", "Incompressibility", "Laboratory", "ProbeFacts", "RandomRun", "chosen", "experiment"]
+
+
+def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
+    """Make these experiments, one after the other."""
+    return ProbeFacts(incompressibility=incompressibility(lab) if INCOMPRESSIBILITY in probes else None)

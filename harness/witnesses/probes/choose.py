@@ -1,0 +1,27 @@
+"""Which probes an audit makes: all, none, or those that may answer what the other witnesses leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.case import Finding, Status
+
+MODES = ("auto", "all", "none")
+INCOMPRESSIBILITY, FUTURE = "incompressibility", "future"
+ALL = (INCOMPRESSIBILITY, FUTURE)
+
+_ASKS = {
+    INCOMPRESSIBILITY: ("C1", "C2", "C3", "C4", "B1", "N2"),
+    FUTURE: ("C1", "C3", "C4", "D4", "N2"),
+}
+_SETTLED = (Status.PASS, Status.NOT_APPLICABLE)
+
+
+def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The probes to make, by what the rules say without them. Raises ValueError for an unknown mode."""
+    if mode not in MODES:
+        raise ValueError(f"probes are {', '.join(MODES)}, not {mode}")
+    if mode != "auto":
+        return ALL if mode == "all" else ()
+    unsettled = {f.rule for f in findings if f.status not in _SETTLED}
+    return tuple(probe for probe in ALL if unsettled.intersection(_ASKS[probe]))

@@ -1,0 +1,113 @@
+"""What the probes say to a rule: its finding with the strongest grade where an experiment proves it.
+
+An experiment on random tokens shows that answers were seen, not by which way. The rule that another witness suspects
+gets the proof; where none does, C1 does: a number below the bound depends on the tokens that it predicts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from harness.case import Case, Finding, Grade, Status
+from harness.witnesses.probes.bits import PROVED as PROVED_BITS
+from harness.witnesses.probes.facts import DOUBTFUL, PROVED, Incompressibility
+from rules.evidence import capped
+
+Check = Callable[[Case], Finding]
+
+KINDS = {
+    "C4": ("multi_pass_rescore",),
+    "C3": ("train_on_val_before_score",),
+    "C1": ("ngram_target_in_key", "target_gating", "slot", "doc_boundary_leak"),
+    "C2": ("unnormalised_mixture",),
+}
+FEWEST = 16
+BYTES_APART = 0.03
+"""Tokens without text are frequent among random ones; a byte count that differs by less may be right for real text."""
+
+
+def tested(rule: str) -> Callable[[Check], Check]:
+    """Put the probes' word above what a rule's own check finds."""
+
+    def around(check: Check) -> Check:
+        @functools.wraps(check)
+        def checked(case: Case) -> Finding:
+            return strengthened(case, rule, check(case))
+
+        return checked
+
+    return around
+
+
+def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
+    """The finding, replaced or graded up where an experiment speaks on this rule."""
+    probes = case.probes
+    if probes is None:
+        return finding
+    found = probes.incompressibility
+    if found is not None and found.status in (PROVED, DOUBTFUL) and blamed(case, found) == rule:
+        return _with(case, finding, found.reason, proved=found.status == PROVED)
+    if found is not None and rule == "B1" and _bytes_only(found):
+        return _miscounted(case, finding, found)
+    return finding
+
+
+def blamed(case: Case, found: Incompressibility) -> str:
+    """The rule that random tokens speak on: an invented number breaks the books, seen answers the rule suspected."""
+    if found.invented:
+        return "B1"
+    trace = case.trace
+    if trace is not None and trace.covers:
+        if trace.choice is not None:
+            return "C4"
+        if trace.leak is not None and trace.leak.positions >= FEWEST:
+            return "C4" if trace.leak.rescored and not trace.leak.loose else "C3"
+    if case.static is not None:
+        for certain in (True, False):
+            for rule, kinds in KINDS.items():
+                if case.static.certain(*kinds) if certain else case.static.of(*kinds):
+                    return rule
+    return "C1"
+
+
+def _with(case: Case, finding: Finding, reason: str, *, proved: bool) -> Finding:
+    """The rule's own finding under the experiment's sentence."""
+    suspected = finding.status in (Status.FAIL, Status.REVIEW)
+    status = Status.FAIL if proved or finding.status is Status.FAIL else Status.REVIEW
+    return capped(
+        case,
+        dataclasses.replace(
+            finding,
+            status=status,
+            summary=f"{reason} {finding.summary}" if suspected else reason,
+            category=finding.category if suspected else None,
+            grade=Grade.COUNTERFACTUAL if proved else finding.grade,
+        ),
+    )
+
+
+def _bytes_only(found: Incompressibility) -> bool:
+    """Whether only the printed BPB passes the bound: the losses are honest, the bytes are not."""
+    honest = found.evidence is not None and found.evidence < PROVED_BITS / 2
+    return honest and found.byte_evidence is not None and found.byte_evidence >= PROVED_BITS
+
+
+def _miscounted(case: Case, finding: Finding, found: Incompressibility) -> Finding:
+    """Bits per byte that no predictor reaches, from losses that are possible."""
+    worst = min(found.runs, key=lambda r: (r.byte_claimed or 0.0) / (r.claimed or 1.0))
+    assert worst.claimed is not None
+    assert worst.byte_claimed is not None
+    apart = worst.byte_claimed / worst.claimed - 1
+    if finding.status is not Status.FAIL and -apart < BYTES_APART:
+        return finding
+    reason = (
+        f"On random tokens the printed loss is possible and the printed BPB is not: over official bytes it stands for "
+        f"{worst.byte_claimed:,.0f} bits where the loss stands for {worst.claimed:,.0f} ({apart:+.2%})."
+    )
+    proved = finding.status is Status.FAIL
+    found_before = dataclasses.replace(finding, category="byte_count")
+    if finding.status is Status.PASS:
+        found_before = dataclasses.replace(found_before, status=Status.REVIEW)
+    return _with(case, found_before, reason, proved=proved)

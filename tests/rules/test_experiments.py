@@ -1,0 +1,97 @@
+"""An experiment's word goes to the rule that is suspected, with the strongest grade, and is held back where settings are
+in doubt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
+from harness.witnesses.probes import Incompressibility, ProbeFacts, RandomRun
+from harness.witnesses.probes.choose import INCOMPRESSIBILITY, chosen
+from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
+from rules.experiments import strengthened
+
+REASON = "For 4,083 uniformly random val tokens the claimed line stands for 30,000 bits."
+
+
+def case(
+    status: str = "proved", *, kind: str | None = None, ambiguous: bool = False, **changes: object
+) -> Case:
+    found = Incompressibility(status, REASON, **{"evidence": 900.0, **changes})  # type: ignore[arg-type]
+    return Case(
+        Submission("t", "t", Path("t"), Origin("t"), None, {}, "record"),
+        Claim(ambiguous=("two commands disagree",) if ambiguous else ()),
+        static=StaticFacts((Fact(kind, DEPENDS, "x"),) if kind else ()),
+        probes=ProbeFacts(found),
+    )
+
+
+def said(case: Case, rule: str, status: Status = Status.PASS) -> Finding:
+    return strengthened(case, rule, Finding(rule, status, "Nothing seen.", grade=Grade.TRACE))
+
+
+def test_without_a_suspect_it_is_causality() -> None:
+    found = said(case(), "C1")
+    assert (found.status, found.grade, found.category) == (Status.FAIL, Grade.COUNTERFACTUAL, None)
+    assert REASON in found.summary
+    assert said(case(), "C3").status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("train_on_val_before_score", "C3"),
+        ("multi_pass_rescore", "C4"),
+        ("ngram_target_in_key", "C1"),
+        ("unnormalised_mixture", "C2"),
+    ],
+)
+def test_the_suspected_rule_gets_the_proof(kind: str, rule: str) -> None:
+    found = {r: said(case(kind=kind), r).status for r in ("C1", "C2", "C3", "C4")}
+    assert [r for r, status in found.items() if status is Status.FAIL] == [rule]
+
+
+def test_an_invented_number_breaks_the_books() -> None:
+    invented = case(invented=True, evidence=None)
+    assert said(invented, "B1", Status.NOT_COVERED).status is Status.FAIL
+    assert said(invented, "C1").status is Status.PASS
+
+
+def test_doubtful_is_a_question() -> None:
+    assert said(case("doubtful"), "C1").status is Status.REVIEW
+
+
+def test_settings_in_doubt_hold_it_back() -> None:
+    assert said(case(ambiguous=True), "C1").status is Status.REVIEW
+
+
+def test_nothing_shown_changes_nothing() -> None:
+    for status in ("clear", "not_covered"):
+        assert said(case(status, evidence=None), "C1", Status.NOT_COVERED).status is Status.NOT_COVERED
+
+
+@pytest.mark.parametrize(
+    ("share", "before", "after"),
+    [
+        (0.99, Status.PASS, Status.PASS),
+        (0.86, Status.PASS, Status.REVIEW),
+        (0.86, Status.FAIL, Status.FAIL),
+        (0.86, Status.NOT_COVERED, Status.REVIEW),
+    ],
+)
+def test_bytes_that_no_predictor_reaches(share: float, before: Status, after: Status) -> None:
+    run = RandomRun("s", 1, "scored", claimed=40_830.0, bound=40_824.0, byte_claimed=40_830.0 * share)
+    miscounted = case("clear", evidence=-6.0, byte_evidence=5000.0, runs=(run,))
+    assert said(miscounted, "B1", before).status is after
+
+
+def test_auto_asks_only_where_something_is_open() -> None:
+    clean = [Finding(r, Status.PASS, "") for r in ("C1", "C3", "B1", "N2")]
+    assert chosen("auto", clean) == ()
+    assert chosen("none", clean) == ()
+    assert INCOMPRESSIBILITY in chosen("all", clean)
+    assert INCOMPRESSIBILITY in chosen("auto", [*clean, Finding("N2", Status.REVIEW, "")])
+    with pytest.raises(ValueError, match="probes are"):
+        chosen("some", clean)
