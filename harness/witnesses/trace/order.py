@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from harness.witnesses.trace.balance import Books
-from harness.witnesses.trace.record import Frame, Ints, Record, UpdateEvent
+from harness.witnesses.trace.balance import Books, numbers_of
+from harness.witnesses.trace.record import Frame, Ints, PrintEvent, Record, ScoreEvent, UpdateEvent
 
 _TOP = ("<module>", "main")
 MODULE, LOOSE, SUSPECT = 1, 2, 3
@@ -206,6 +207,7 @@ def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
 
     That is a second look. A score by another evaluation, such as a monitoring pass before training, is none.
     """
+    reported = [p for p in record.prints if numbers_of(p) is not None]
     sample = leaked[:: max(1, len(leaked) // 64)]
     events = {s.q: s for s in record.scores}
     updates = [u for u in record.updates if u.kind == "update"]
@@ -220,7 +222,9 @@ def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
         for q in np.unique(numbers[earlier[numbers[earlier] < update.q]]):
             event = events[int(q)]
             if event.stack == counted.stack or (
-                not event.grad and _shared(record, event.stack, update.stack)
+                not event.grad
+                and _shared(record, event.stack, update.stack)
+                and not _monitoring(record, event, update, reported)
             ):
                 again += 1
                 break
@@ -230,6 +234,20 @@ def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
 def _shared(record: Record, one: int, other: int) -> bool:
     """Do two stacks go through the same function of the script, the main program aside?"""
     return bool(_functions(record.stacks.get(one, ())) & _functions(record.stacks.get(other, ())))
+
+
+def _monitoring(
+    record: Record, event: ScoreEvent, update: UpdateEvent, reported: Sequence[PrintEvent]
+) -> bool:
+    """Was the score part of a pass that was over, and its number printed by those who called it, before the update?"""
+    frames = record.stacks.get(event.stack, ())
+    through = _functions(record.stacks.get(update.stack, ()))
+    depth = next(i for i, f in enumerate(frames) if (f.file, f.function) in through)
+    own = _functions(frames[: max(depth, 1)])
+    last = max(s.q for s in record.scores if s.stack == event.stack)
+    return any(
+        last < p.q < update.q and not own & _functions(record.stacks.get(p.stack, ())) for p in reported
+    )
 
 
 def coverage(record: Record, books: Books, numbers: Ints, bos: Ints) -> Coverage:
