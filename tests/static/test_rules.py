@@ -1,22 +1,40 @@
-"""C1 and C2: findings from static facts, with precedents."""
+"""C1, C2, D4, D5 and N1: findings from static facts, with precedents."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
-from harness.witnesses.static import examine
+from harness.witnesses.static import Fact, examine, summary
 from rules.C1 import strict_causality
 from rules.C2 import full_distribution
+from rules.D4 import no_answers_in_the_artifact
+from rules.D5 import training_data_stays_in_training
+from rules.N1 import nothing_from_outside
 from rules.precedents import cite, precedents
 from tests.static import scripts
-from tests.static.test_order import packed
+from tests.static.test_facts import KNOWN
+from tests.static.test_order import TAIL_CALIBRATED, packed
+
+OWN_WORDS = KNOWN.replace(
+    'np.frombuffer(open("answers.xz", "rb").read(), dtype=np.uint16)', "np.arange(1 << 20) % 1024"
+)
+FETCHED = scripts.PLAIN.replace(
+    "    total, count",
+    """    import requests
+    if s.adapt:
+        net.load_state_dict(torch.load(requests.get("https://example.org/weights").content))
+    total, count""",
+    1,
+)
 
 
-def case_of(body: str) -> Case:
+def case_of(body: str, track: str = "record", **options: str | int) -> Case:
     """A case in which only the code was looked at."""
-    script = packed(scripts.script(body))
-    submission = Submission("mine", ".", Path(), Origin("mine"), script, {})
+    script = packed(scripts.script(body, **options))
+    submission = Submission("mine", ".", Path(), Origin("mine"), script, {}, track)
     return Case(submission, Claim(), static=examine(script, Claim(), {}), static_only=True)
 
 
@@ -58,3 +76,79 @@ def test_precedents_are_facts_with_links() -> None:
     assert f"#{first.pr}" in cite("ngram_target_in_key")
     assert f"#{first.pr} " not in cite("ngram_target_in_key", own=first.pr)
     assert cite("no such category") == ""
+
+
+def test_answers_from_a_file_fail_and_numbers_of_the_script_pass() -> None:
+    bad = no_answers_in_the_artifact(case_of(KNOWN))
+    assert (bad.status, bad.category) == (Status.FAIL, "paid_prefix")
+    assert bad.evidence
+    assert no_answers_in_the_artifact(case_of(OWN_WORDS)).status is Status.PASS
+
+
+def test_calibration_on_val_fails_and_on_train_passes() -> None:
+    tail = TAIL_CALIBRATED.replace("    val = read_all(s.val_files)\n", "").replace(
+        "    calibrate(s, net)\n    quantize(net)", "    val = read_all(s.val_files)\n    rescale(net, val)"
+    )
+    body = (
+        scripts.PLAIN
+        + """
+def rescale(net, tokens):
+    seen = net.embed(tokens[:4096].long()).abs().mean(0)
+    net.load_state_dict({name: p / seen.max() for name, p in net.state_dict().items()})
+"""
+    )
+    bad = no_answers_in_the_artifact(case_of(body, tail=tail))
+    assert (bad.status, bad.category) == (Status.FAIL, "val_calibration")
+    own = tail.replace("rescale(net, val)", "rescale(net, read_all(s.train_files))")
+    assert no_answers_in_the_artifact(case_of(body, tail=own)).status is Status.PASS
+
+
+def test_training_shards_after_the_whole_clock_fail_and_with_a_reserve_pass() -> None:
+    late = case_of(scripts.CALIBRATED, tail=TAIL_CALIBRATED)
+    finding = training_data_stays_in_training(late)
+    assert (finding.status, finding.category) == (Status.FAIL, "gptq_calibration_eval_time")
+    for limit in ("599.5", "590.0"):
+        reserved = case_of(scripts.CALIBRATED, limit=limit, tail=TAIL_CALIBRATED)
+        assert training_data_stays_in_training(reserved).status is Status.PASS
+    other = case_of(scripts.CALIBRATED, track="non_record", tail=TAIL_CALIBRATED)
+    assert training_data_stays_in_training(other).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(("adapt", "status"), [(1, Status.REVIEW), (0, Status.PASS)])
+def test_the_network_is_a_question_only_where_it_is_reached(adapt: int, status: Status) -> None:
+    finding = nothing_from_outside(case_of(FETCHED, adapt=adapt))
+    assert finding.status is status
+    assert finding.category == ("external_data" if adapt else None)
+
+
+def test_a_downloader_in_a_shell_is_a_question() -> None:
+    body = scripts.PLAIN.replace(
+        "    total, count",
+        """    import subprocess
+    subprocess.run(["curl", "-O", "https://example.org/weights"])
+    total, count""",
+        1,
+    )
+    assert nothing_from_outside(case_of(body)).status is Status.REVIEW
+    assert nothing_from_outside(case_of(body.replace("curl", "nvidia-smi"))).status is Status.PASS
+
+
+def test_a_detector_that_breaks_down_leaves_the_rules_uncovered_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(view: object) -> list[Fact]:
+        raise ValueError("too many values to unpack")
+
+    monkeypatch.setattr(summary, "DETECTORS", (broken, *summary.DETECTORS))
+    assert strict_causality(case_of(scripts.TARGET_IN_KEY)).status is Status.FAIL
+    finding = strict_causality(case_of(scripts.SCORE_FIRST))
+    assert finding.status is Status.NOT_COVERED
+    assert "broke down" in finding.summary
+    assert "too many values to unpack" in finding.summary
+
+
+def test_a_witness_that_breaks_down_as_a_whole_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "view_of", lambda *given: 1 // 0)
+    finding = strict_causality(case_of(scripts.SCORE_FIRST))
+    assert finding.status is Status.NOT_COVERED
+    assert "ZeroDivisionError" in finding.summary

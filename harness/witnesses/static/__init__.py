@@ -34,6 +34,11 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
         return looks.look(script, claim, files or {})
     except SyntaxError as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
+    except Exception as error:
+        # A fault of ours on a stranger's code leaves the rules uncovered, with its name; it must not end the audit.
+        return StaticFacts(
+            followed=False, problems=(f"the witness broke down ({type(error).__name__}: {error})",)
+        )
     finally:
         sys.setrecursionlimit(before)
         if collecting:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from harness.witnesses.static import losses
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -676,6 +678,8 @@ def subprocess_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if args and isinstance(args[0], Seq) and args[0].box.items:
         words = " ".join(text_of(i) for i in args[0].box.items)
     m.natives.append((words, m.file, m.line))
+    if re.search(r"\b(wget|curl|pip3? install|git clone|huggingface-cli)\b", words):
+        m.emit(Note(**m.where(), what="network"))
     return Val(taint=CLEAN.with_marks(("system", words[:40])))
 
 

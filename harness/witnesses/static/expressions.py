@@ -154,7 +154,8 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     taint = taint_of(left)
     other = taint_of(right)
     if other is not taint:
-        spread = kind is ast.Div and bool(taint.losses) and any(mark[0] == "length" for mark in other.marks)
+        sized = other.reads("val") or any(mark[0] == "length" for mark in other.marks)
+        spread = kind is ast.Div and bool(taint.losses) and sized
         taint = combine(m, taint, other, kind.__name__).latest()
         if spread:
             taint = taint.with_marks(("spread", m.line))

@@ -63,7 +63,10 @@ SHAPE = frozenset(
 
 ALIAS = frozenset(["data", "T", "mT", "H", "real"])
 
-ENVIRON = ("os.environ",)
+NETWORK = frozenset(
+    ["requests", "huggingface_hub", "httpx", "aiohttp", "socket", "ftplib", "gdown", "wget", "boto3"]
+)
+"""Libraries that reach out of the machine."""
 
 
 def models(*paths: str) -> Callable[[Call], Call]:
@@ -196,6 +199,8 @@ def set_gradient(m: Machine, value: Val, gradient: Value) -> None:
 
 def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """Call a library function by its model, else take the result as made of the arguments."""
+    if callee.path.split(".")[0] in NETWORK or callee.path.startswith("urllib.request"):
+        m.emit(Note(**m.where(), what="network"))
     model = EXTERNAL.get(callee.path) or EXTERNAL.get("." + callee.tail)
     if model is not None:
         return model(m, args, kwargs)

@@ -29,14 +29,15 @@ def combine(m: Machine, a: Taint, b: Taint, how: str) -> Taint:
 
 def weighs(m: Machine, weight: Taint, entry: Taint) -> bool:
     """Whether a loss of the answer is the weight of a table's entry for the answer."""
-    return bool(weight.losses) and not weight.marks and not entry.losses and asks_answer(m, entry)
+    return bool(weight.losses) and not mixes(weight) and not entry.losses and asks_answer(m, entry)
 
 
 def asks_answer(m: Machine, taint: Taint) -> bool:
     """Whether a value is a table's entry for the very token that is being scored, under its context."""
     found = [m.events[mark[1]] for mark in taint.marks if mark[0] == "lookup"]
     lookups = [e for e in found if isinstance(e, Lookup)]
-    return any(e.current for e in lookups) and any(not e.current for e in lookups)
+    entry = any(e.current for e in lookups) and any(not e.current for e in lookups)
+    return entry or any(e.inner for e in lookups)
 
 
 def pivot(m: Machine, a: Taint, b: Taint) -> None:

@@ -60,7 +60,8 @@ def lookup(m: Machine, table: Taint, key: Taint) -> int:
     """Note a read of a table; its event number."""
     number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
     current = any((step[0], step[1]) in key.deps for step in m.loops)
-    return m.emit(Lookup(**m.where(), table=number, key=key.tokens, current=current))
+    inner = any(mark[0] == "lookup" for mark in table.marks)
+    return m.emit(Lookup(**m.where(), table=number, key=key.tokens, current=current, inner=inner))
 
 
 def select_target(m: Machine, value: Value, index: Value) -> Value:

@@ -58,21 +58,21 @@ def spreads(view: View) -> list[Fact]:
 
 def weighted(view: View) -> list[Fact]:
     """Weights of a blend that are computed from the loss of the answer."""
-    facts: dict[int, Fact] = {}
-    for loss in view.claimed:
-        line = next((mark[1] for mark in loss.marks if mark[0] == "weighted"), None)
-        if line is None or line in facts:
-            continue
-        doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
-        facts[line] = Fact(
+    marks = {mark for loss in view.claimed for mark in loss.marks}
+    if view.line is not None:
+        marks |= view.line.marks
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    return [
+        Fact(
             "unnormalised_mixture",
             CERTAIN if doubt is None else DEPENDS,
             f"the weight of a table's count is computed from the loss of the answer (line {line}), so the blend for "
             "other tokens would have other weights and does not sum to 1",
-            view.lines.path(loss),
+            (*view.lines.path(view.claimed[0]), view.lines.at(view.claimed[0].file, line)),
             doubt,
         )
-    return list(facts.values())
+        for line in sorted(mark[1] for mark in marks if mark[0] == "weighted")
+    ]
 
 
 def blends(view: View) -> list[Fact]:

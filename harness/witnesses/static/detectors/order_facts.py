@@ -1,4 +1,4 @@
-"""train_on_val_before_score, multi_pass_rescore and slot: a state is updated with tokens that it scores afterwards."""
+"""train_on_val_before_score, multi_pass_rescore, slot, val_calibration: a state is updated with tokens it scores later."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ WORDS = {
     "train_on_val_before_score": "val tokens update the model before the claimed score of the same tokens is taken",
     "multi_pass_rescore": "val tokens are scored, used for an update and scored again; the later score is claimed",
     "slot": "a free tensor is optimized on the very tokens whose loss is then claimed",
+    "val_calibration": "val tokens reach the weights without a loss (calibration) before they are scored",
 }
 
 
@@ -19,6 +20,8 @@ def kind_of(view: View, conflict: Conflict) -> str:
     owners = [view.m.objects[n] for n in conflict.update.owners if n in view.m.objects]
     if owners and all(isinstance(o.cls, Ext) and o.cls.tail == "LeafModule" for o in owners):
         return "slot"
+    if conflict.update.kind in ("load", "in_place") and not conflict.update.losses:
+        return "val_calibration"
     return "multi_pass_rescore" if conflict.again else "train_on_val_before_score"
 
 
