@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
-from rules.papers import lines, official, record_run, seconds
+from rules.papers import hardware, lines, official, record_run, seconds
 from rules.registry import rule
 
 LIMIT_MS = 600_000.0
@@ -50,7 +50,7 @@ def training_time(case: Case) -> Finding:
     if ms <= LIMIT_MS + max(run.step_ms or 0.0, _STEP_MS):
         return Finding("T1", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     if not official(run):
-        told += f" on {run.world_size} GPU(s), not 8"
+        told += f" {hardware(run)}"
     late = ms <= LIMIT_MS + _SLACK_MS
     status = Status.REVIEW if late or not official(run) else Status.FAIL
     return capped(

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
-from rules.papers import lines, official, record_run, seconds
+from rules.papers import hardware, lines, official, record_run, seconds
 from rules.registry import rule
 
 LIMIT_MS = 600_000.0
@@ -46,5 +46,5 @@ def evaluation_time(case: Case) -> Finding:
         return Finding("T2", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     status = Status.FAIL if official(run) else Status.REVIEW
     if not official(run):
-        told += f" on {run.world_size} GPU(s), not 8"
+        told += f" {hardware(run)}"
     return capped(case, Finding("T2", status, f"{told}: more than 600 s.", "eval_time", Grade.CLAIM, shown))

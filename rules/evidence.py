@@ -116,7 +116,8 @@ def _why_no_trace(case: Case) -> str:
     if case.trace is None:
         return "no run was watched."
     if case.trace.blinded:
-        return "the script switched the instruments off, or did more than they can record."
+        told = next((h for h in case.trace.holes if h.startswith(("the script ", "a child "))), None)
+        return f"{told}." if told else "the script did more than the instruments can record."
     if case.trace.balance.line is None:
         label = case.claim.label
         return f"the run did not print the claimed line '{label}'." if label else "the run printed no score."

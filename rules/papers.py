@@ -22,8 +22,17 @@ def record_run(case: Case, rule: str) -> RunFacts | Finding:
 
 
 def official(run: RunFacts) -> bool:
-    """Whether the log does not say that the run had other than eight processes."""
-    return run.world_size in (None, GPUS)
+    """Whether the log says that the run had eight processes: a time on other hardware, or unknown, proves nothing."""
+    return run.world_size == GPUS
+
+
+def hardware(run: RunFacts) -> str:
+    """What the log says instead, in words."""
+    return (
+        "on hardware that the log does not name"
+        if run.world_size is None
+        else f"on {run.world_size} GPU(s), not 8"
+    )
 
 
 def lines(*stated: Stated | Evidence | None) -> tuple[Evidence, ...]:

@@ -33,6 +33,7 @@ class Sizes:
     val_tokens: int
     val_documents: int
     kernels: bool = False
+    prefix: bool = False
 
 
 def multiple(value: float, of: int, least: int | None = None) -> int:
@@ -119,7 +120,7 @@ def _sequences_at_once(value: float, s: Sizes) -> int:
 
 
 def _ttt_batch(value: float, s: Sizes) -> int:
-    return min(int(value), 8)
+    return min(int(value), max(2, s.val_documents // 3) if s.prefix else 8)
 
 
 def _steps(value: float, s: Sizes) -> int:
@@ -157,6 +158,16 @@ def _few(value: float, s: Sizes) -> int:
 
 def _documents(value: float, s: Sizes) -> int:
     return max(4, round(value * s.val_documents / OFFICIAL_VAL_DOCUMENTS))
+
+
+def _prefix_documents(value: float, s: Sizes) -> int:
+    """More than their share of the val documents, or the whole model would take no step after them."""
+    return min(int(value), max(4, 2 * s.val_documents // 3))
+
+
+def _prefix_chunk(value: float, s: Sizes) -> int:
+    """Two sequences: the last chunk is never trained on, and the first phase of three sees a few documents."""
+    return 2 * s.longest_seq_len
 
 
 def _eval_buckets(value: float, s: Sizes) -> int:
@@ -235,7 +246,7 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r"val_batch_(size|tokens)|eval_batch_(tokens|size)|val_bs|eval_bs_tokens|vbs", 8192, _val_batch,
      "tokens of an evaluation batch"),
     (r".*batch_(tokens|size_tokens|toks)(_start|_end|_min|_max)?|tokens_per_(step|batch)|total_batch_size"
-     r"|train_batch_size|batch_tokens", 8192, _train_batch, "tokens of a training step"),
+     r"|train_batch_size|batch_tokens|(target_)?micro_?(batch_)?tok(en)?s", 8192, _train_batch, "tokens of a training step"),
     (r"(grad|gradient)_?accum(ulation)?(_steps)?", 3, _accumulation, "parts of a training step"),
     (r"(device|micro|train)_?batch_?(size|seqs)?|tok_per_rank|batch_size", 8, _micro_batch, "sequences of a step"),
     (r".*(eval|val|sliding|slide|slot|score|ngram).*batch.*(seqs|size|windows)?|batch_(seqs|windows)", 17,
@@ -243,6 +254,8 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r".*(ttt|lora|adapt|global).*batch.*", 9, _ttt_batch, "sequences or documents adapted at once"),
     (r"take", 16_384, _val_batch, "training tokens taken to calibrate"),
     # chunks, documents, tables
+    (r".*global\w*_chunk_tokens", 8192, _prefix_chunk, "span of an update from the first documents"),
+    (r".*prefix_?docs?(uments)?", 50, _prefix_documents, "documents after which the whole model learns"),
     (r".*(chunk|segment|seg|block)_?(tokens|toks|len)|.*chunk_?(size|sz)?", 24, _document_chunk, "span of an update"),
     (r".*(prefix|max|num|ttt|val|eval|warm|train)_?docs?(uments)?|.*_doc_(limit|count)", 50, _documents,
      "share of the val documents"),

@@ -61,7 +61,7 @@ def stream() -> np.ndarray:
 def watched(tmp_path: Path) -> Callable[..., Trace]:
     """Run PRELUDE plus the given source and return its trace. Every position has two bytes."""
 
-    def run(source: str, is_claimed: Callable[[str], bool] | None = None) -> Trace:
+    def run(source: str, is_claimed: Callable[[str], bool] | None = None, *, holes: bool = False) -> Trace:
         script = tmp_path / "work" / "train_gpt.py"
         script.parent.mkdir()
         script.write_text(PRELUDE + textwrap.dedent(source))
@@ -79,7 +79,7 @@ def watched(tmp_path: Path) -> Callable[..., Trace]:
             is_claimed,
         )
         assert trace.complete, log
-        assert not trace.holes
+        assert bool(trace.holes) is holes, trace.holes
         return trace
 
     return run

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import output, reads, tracked
+from . import children, output, reads, tracked
 from .entries import Entries
 from .ledger import Ledger
 from .state import StateBook
@@ -46,6 +46,7 @@ def install(mode: Any, config: dict[str, Any]) -> None:
     _watch_blinding(ledger)
     output.install(ledger)
     reads.install(ledger)
+    children.install(ledger)
     ledger.event("begin", n=len(stream.tokens), gram=stream.n)
 
 

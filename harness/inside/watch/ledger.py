@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
 NODE = 1 << 40  # codes from here on name a node (a sum of codes); below, a row of scores.bin; -1 is nothing
+LEARNING = ("backward", "update", "taken")
+"""Events that say from which val positions a model was changed."""
 _MAX_EVENTS = 400_000
 _MAX_FRAMES = 8
 
@@ -24,7 +26,9 @@ class Ledger:
 
     def __init__(self, folder: str, root: str) -> None:
         os.makedirs(folder, exist_ok=True)
+        self._folder = folder
         self._root = root.rstrip("/") + "/"
+        self._child: TextIO | None = None
         # Open as long as the script runs: `close` closes them at every way out.
         self._events = open(os.path.join(folder, "events.jsonl"), "w", buffering=1 << 16)  # noqa: SIM115
         self._scores = open(os.path.join(folder, "scores.bin"), "wb", buffering=1 << 20)  # noqa: SIM115
@@ -39,9 +43,27 @@ class Ledger:
         self._positions = np.empty(1 << 16, np.int32)
         self.closed = False
 
+    def become_child(self) -> None:
+        """In a forked child: leave the parent's files alone, and from now on write only what is learned from val."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for file in (self._events, self._scores, self._codes, self._values):
+            if not file.closed:
+                os.dup2(
+                    nowhere, file.fileno()
+                )  # what the parent has not written yet lies in the child's buffers too
+        os.close(nowhere)
+        self._child = open(os.path.join(self._folder, "children.jsonl"), "a", buffering=1)  # noqa: SIM115
+
+    def _child_event(self, kind: str, fields: dict[str, Any]) -> None:
+        if kind in LEARNING and fields.get("p") and self._child is not None and self.sequence < _MAX_EVENTS:
+            self._child.write(json.dumps({"e": kind, "p": fields["p"]}, separators=(",", ":")) + "\n")
+
     def event(self, kind: str, **fields: Any) -> int:
         """Write one event and return its sequence number, from 1."""
         self.sequence += 1
+        if self._child is not None:
+            self._child_event(kind, fields)
+            return self.sequence
         if self.closed:
             return self.sequence
         if self.sequence > _MAX_EVENTS:

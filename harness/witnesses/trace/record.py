@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ NODE = 1 << 40
 _SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
 _MOST_EVENTS = 600_000
 _MOST_BYTES = 512 << 20
+_CHILD_EVENTS = 10_000
 
 
 class LedgerError(Exception):
@@ -186,7 +189,21 @@ def read_record(folder: Path) -> Record:
             _enter(record, event, codes, values)
         except (KeyError, TypeError, ValueError, OverflowError):
             record.holes.append("an event of the ledger could not be read")
+    _enter_children(record, folder / "children.jsonl")
     return record
+
+
+def _enter_children(record: Record, path: Path) -> None:
+    """A child that learned from val may hand its model back by file or pipe: what the parent scores then is not known."""
+    if not path.is_file() or path.is_symlink() or path.stat().st_size == 0:
+        return
+    record.blinded = True
+    seen: set[int] = set()
+    for event in itertools.islice(_lines(path), _CHILD_EVENTS):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            for a, b in _pairs(event.get("p"), record.tokens):
+                seen.update(range(a, b))
+    record.holes.append(f"a child process changed a model with {len(seen):,} val tokens")
 
 
 def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> None:
@@ -237,6 +254,9 @@ def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> No
     elif kind == "blind":
         record.blinded = True
         record.holes.append(f"the script switched the watcher off ({str(e['by'])[:60]})")
+    elif kind == "child":
+        record.blinded = True
+        record.holes.append(f"the script ran Python in a process that is not watched ({str(e['t'])[:80]})")
     elif kind == "hole":
         record.holes.append(str(e["t"]))
     elif kind == "end":
