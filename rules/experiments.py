@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.probes.bits import PROVED as PROVED_BITS
-from harness.witnesses.probes.facts import DOUBTFUL, PROVED, Incompressibility
+from harness.witnesses.probes.facts import DOUBTFUL, PROVED, Future, Incompressibility
 from rules.evidence import capped
 
 Check = Callable[[Case], Finding]
@@ -43,21 +43,36 @@ def tested(rule: str) -> Callable[[Check], Check]:
 
 def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
     """The finding, replaced or graded up where an experiment speaks on this rule."""
-    probes = case.probes
-    if probes is None:
+    if case.probes is None:
         return finding
-    found = probes.incompressibility
-    if found is not None and found.status in (PROVED, DOUBTFUL) and blamed(case, found) == rule:
-        return _with(case, finding, found.reason, proved=found.status == PROVED)
-    if found is not None and rule == "B1" and _bytes_only(found):
-        return _miscounted(case, finding, found)
+    random, future = case.probes.incompressibility, case.probes.future
+    said = []
+    if random is not None and random.status in (PROVED, DOUBTFUL) and _rule_of(case, random) == rule:
+        said.append((random.status == PROVED, random.reason))
+    if future is not None and future.status in (PROVED, DOUBTFUL) and rule in _rules_of(case, future):
+        said.append((future.status == PROVED, future.reason))
+    if said:
+        return _with(
+            case, finding, " ".join(reason for _, reason in said), proved=any(sure for sure, _ in said)
+        )
+    if random is not None and rule == "B1" and _bytes_only(random):
+        return _miscounted(case, finding, random)
     return finding
 
 
-def blamed(case: Case, found: Incompressibility) -> str:
-    """The rule that random tokens speak on: an invented number breaks the books, seen answers the rule suspected."""
-    if found.invented:
-        return "B1"
+def _rule_of(case: Case, found: Incompressibility) -> str:
+    """The rule that random tokens speak on: an invented number breaks the books, seen answers the suspected rule."""
+    return "B1" if found.invented else blamed(case)
+
+
+def _rules_of(case: Case, found: Future) -> tuple[str, ...]:
+    """The rules that a changed future speaks on: the suspected one where losses moved, D4 where the artifact did."""
+    of_artifact = ("D4",) if found.artifact == "changed" else ()
+    return (blamed(case), *of_artifact) if found.moved else of_artifact
+
+
+def blamed(case: Case) -> str:
+    """The rule by which answers were seen, as the other witnesses suspect; C1 where they suspect nothing."""
     trace = case.trace
     if trace is not None and trace.covers:
         if trace.choice is not None:

@@ -30,12 +30,12 @@ def write_files(world: World, letters: Alphabet, val: Tokens, train: Sequence[To
     for suffix, data in letters.files.items():
         tokenizer.with_suffix(suffix).write_bytes(data)
     if world.caseops:
-        write_shard(dataset / "fineweb_val_bytes_000000.bin", _original_bytes(tokenizer)[val])
+        write_shard(dataset / "fineweb_val_bytes_000000.bin", original_bytes(tokenizer)[val])
     (world.root / "manifest.json").write_text(json.dumps(_manifest(world, len(train)), indent=2) + "\n")
     names.link(world.root)
 
 
-def _original_bytes(model: Path) -> npt.NDArray[np.int64]:
+def original_bytes(model: Path) -> npt.NDArray[np.int64]:
     """Bytes of original text [vocab_size] that each token of a CaseOps model stands for."""
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
     table = sentencepiece_table(processor)

@@ -3,12 +3,13 @@ in doubt."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
-from harness.witnesses.probes import Incompressibility, ProbeFacts, RandomRun
+from harness.witnesses.probes import Future, Incompressibility, ProbeFacts, RandomRun
 from harness.witnesses.probes.choose import INCOMPRESSIBILITY, chosen
 from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
 from rules.experiments import strengthened
@@ -85,6 +86,21 @@ def test_bytes_that_no_predictor_reaches(share: float, before: Status, after: St
     run = RandomRun("s", 1, "scored", claimed=40_830.0, bound=40_824.0, byte_claimed=40_830.0 * share)
     miscounted = case("clear", evidence=-6.0, byte_evidence=5000.0, runs=(run,))
     assert said(miscounted, "B1", before).status is after
+
+
+@pytest.mark.parametrize(
+    ("future", "rule", "status"),
+    [
+        (Future("proved", "Losses moved.", moved=40), "C1", Status.FAIL),
+        (Future("doubtful", "Losses moved.", moved=4), "C1", Status.REVIEW),
+        (Future("doubtful", "The artifact changed.", artifact="changed"), "D4", Status.REVIEW),
+        (Future("proved", "Both.", moved=40, artifact="changed"), "D4", Status.FAIL),
+        (Future("clear", "Nothing moved.", artifact="same"), "D4", Status.PASS),
+    ],
+)
+def test_a_changed_future(future: Future, rule: str, status: Status) -> None:
+    moved = dataclasses.replace(case(), probes=ProbeFacts(future=future))
+    assert said(moved, rule).status is status
 
 
 def test_auto_asks_only_where_something_is_open() -> None:

@@ -7,14 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.witnesses.probes.choose import INCOMPRESSIBILITY, MODES, chosen
-from harness.witnesses.probes.facts import Incompressibility, ProbeFacts, RandomRun
+from harness.witnesses.probes.choose import FUTURE, INCOMPRESSIBILITY, MODES, chosen
+from harness.witnesses.probes.facts import Future, Incompressibility, Move, ProbeFacts, RandomRun
+from harness.witnesses.probes.future import future
 from harness.witnesses.probes.incompressibility import incompressibility
 from harness.witnesses.probes.laboratory import Laboratory
 
-__all__ = ["MODES", "Incompressibility", "Laboratory", "ProbeFacts", "RandomRun", "chosen", "experiment"]
+__all__ = [
+    "MODES",
+    "Future",
+    "Incompressibility",
+    "Laboratory",
+    "Move",
+    "ProbeFacts",
+    "RandomRun",
+    "chosen",
+    "experiment",
+]
 
 
 def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
     """Make these experiments, one after the other."""
-    return ProbeFacts(incompressibility=incompressibility(lab) if INCOMPRESSIBILITY in probes else None)
+    return ProbeFacts(
+        incompressibility=incompressibility(lab) if INCOMPRESSIBILITY in probes else None,
+        future=future(lab) if FUTURE in probes else None,
+    )

@@ -38,8 +38,8 @@ class Counted:
 
     @property
     def letters(self) -> int:
-        """Scored positions that are not BOS, each once."""
-        return int(((self.weights > 0) & ~self.bos).sum())
+        """Scored tokens that are not BOS: positions, each with its share of the largest weight."""
+        return round(float(self.weights[~self.bos].sum() / self.weights.max()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,14 +7,13 @@ the probe silent, never louder.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.case import Claim
 from harness.emulate import Run
-from harness.witnesses.claims.log import label_of
+from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.probes.bits import LN2, Counted
 from harness.witnesses.trace import LedgerError, Trace, read_trace
 from harness.witnesses.trace.record import Ints, Record, ScoreEvent, read_record
@@ -49,7 +48,7 @@ def watched(run: Run, world: World, claim: Claim) -> Watched | None:
 def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:
     """The trace of a run, None where it left no ledger."""
     label = claim.label
-    is_claimed: Callable[[str], bool] | None = (lambda line: label_of(line) == label) if label else None
+    is_claimed = claimed_test(label, run.stdout.splitlines()) if label else None
     try:
         return read_trace(
             run.out / "trace",

@@ -65,7 +65,46 @@ class Incompressibility:
 
 
 @dataclasses.dataclass(frozen=True)
+class Move:
+    """How far the losses of one stretch of the order of scoring moved: the largest change in nats, and how many moved.
+
+    `first` and `last` are ranks in the order of scoring."""
+
+    first: int
+    last: int
+    largest: float
+    moved: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Future:
+    """What is scored later was changed: did losses scored before, or the artifact, change with it?
+
+    `status` is proved, doubtful, clear or not_covered. `changed` val tokens were exchanged, all scored after rank `cut`;
+    `compared` losses scored before were compared and `moved` of them moved by more than `tolerance` nats, `largest` the
+    most; `first_position` is the first in order of scoring, `ahead` the number of tokens from it to the first
+    exchanged one (None where scoring does not follow the stream). `artifact` is "same", "changed", "not_deterministic"
+    or "unknown", `artifact_file` its name.
+    """
+
+    status: str
+    reason: str
+    changed: int = 0
+    cut: int = 0
+    compared: int = 0
+    moved: int = 0
+    largest: float = 0.0
+    tolerance: float = 0.0
+    first_position: int | None = None
+    ahead: int | None = None
+    artifact: str = "unknown"
+    artifact_file: str | None = None
+    moves: tuple[Move, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class ProbeFacts:
     """What each probe found; None where it was not asked."""
 
     incompressibility: Incompressibility | None = None
+    future: Future | None = None

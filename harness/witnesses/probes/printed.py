@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.case import Claim, Submission
 from harness.emulate import Run, read_text
-from harness.witnesses.claims.log import label_of
+from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.trace.balance import numbers_of
 from harness.witnesses.trace.record import PrintEvent
 
@@ -47,8 +47,10 @@ def claimed_line(run: Run, claim: Claim, submission: Submission) -> Line | None:
 
 def last_line(text: str, label: str | None) -> Line | None:
     """The last line of a text with this label and a number; without a label, the last line with a BPB."""
-    for row in reversed(text.split("\n")):
-        if label is not None and label_of(row) != label:
+    rows = text.split("\n")
+    is_claimed = claimed_test(label, rows) if label is not None else None
+    for row in reversed(rows):
+        if is_claimed is not None and not is_claimed(row):
             continue
         line = read_line(row[:2000], fixed=label is not None)
         if line is not None and (label is not None or line.bpb is not None):

@@ -1,0 +1,200 @@
+"""Probe 2 and 3: change what is scored later; what was scored before, and the artifact, must not move.
+
+Hypothesis: a loss depends on the artifact and on what was scored before it. Statistic: the largest change of a loss that
+was scored before anything that was exchanged, and the bytes of the artifact that was read back. Decision: sixteen losses
+that move by more than the noise of a repeated run are proof where the books balance in every run; an artifact alone is a
+question, since it may hold a note of the val loss that nothing reads.
+
+Later is meant in the order of scoring. BOS stays, so documents keep their places and lengths. The cut lies inside a chunk,
+where a list of scored chunks that is one ahead shows as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.emulate import Run
+from harness.witnesses.probes import facts
+from harness.witnesses.probes.artifact import Artifact, artifact_of
+from harness.witnesses.probes.counted import trace_of
+from harness.witnesses.probes.facts import Future, Move
+from harness.witnesses.probes.laboratory import Laboratory
+from harness.witnesses.trace import LossTable, Trace
+from harness.worlds import World
+from harness.worlds.changed import changed
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CUT = 0.55
+"""Share of the scored positions that come before the cut."""
+TOLERANCE = 1e-4
+"""Nats by which a loss may change because its batch did."""
+NOISE = 10.0
+"""So many times the noise of a repeated run are tolerated too."""
+FEWEST = 16
+"""Fewer losses that moved are a question."""
+STRETCHES = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Val positions in the order of scoring, each at its first counted score, with their losses in nats."""
+
+    position: Ints
+    loss: Floats
+
+    @property
+    def follows_stream(self) -> bool:
+        """Whether positions were scored in the order of the stream."""
+        return bool((np.diff(self.position) > 0).all())
+
+
+def scored(table: LossTable) -> Scored:
+    """The order of scoring in a table of losses; inside one event, the order of the stream."""
+    by_order = np.lexsort((table.position, table.order))
+    position, loss = table.position[by_order], table.loss_nats[by_order]
+    _, first = np.unique(position, return_index=True)
+    keep = np.sort(first)
+    return Scored(position[keep], loss[keep])
+
+
+def future(lab: Laboratory) -> Future:
+    """Run the experiment: exchange what comes after the cut, run again, compare; where something moved, repeat."""
+    run = lab.case.run
+    if run is None or run.outcome != "scored":
+        return Future(facts.NOT_COVERED, "The script did not reach its score.")
+    before = _order(lab.case.trace)
+    cut = round(CUT * (len(before.position) if before else lab.world.val_tokens))
+    later = before.position[cut:] if before else np.arange(cut, lab.world.val_tokens)
+    try:
+        world = changed(lab.world, later, lab.folder / "future-world")
+    except ValueError as error:
+        return Future(facts.NOT_COVERED, f"{error}.")
+    other = lab.run_in(world, None, "future")
+    if other.outcome != "scored":
+        return Future(
+            facts.NOT_COVERED,
+            f"With other tokens to come the script did not reach its score: {other.reason}.",
+        )
+    after = _order(trace_of(other, world, lab.case.claim))
+    exchanged = np.flatnonzero(world.val_stream() != lab.world.val_stream())
+    result = compare(before, after, cut, exchanged, lab.world)
+    return _settled(lab, result, before, run, other)
+
+
+def _order(trace: Trace | None) -> Scored | None:
+    """The order of scoring where the books balance."""
+    if trace is None or not trace.covers or trace.losses is None or not len(trace.losses.position):
+        return None
+    return scored(trace.losses)
+
+
+def compare(before: Scored | None, after: Scored | None, cut: int, exchanged: Ints, world: World) -> Future:
+    """What moved among the losses that were scored before anything exchanged; the artifact is looked at elsewhere."""
+    known = Future(facts.CLEAR, "", changed=len(exchanged), cut=cut, tolerance=TOLERANCE)
+    if before is None or after is None:
+        why = "Losses could not be compared: the books do not balance in every run."
+        return dataclasses.replace(known, status=facts.NOT_COVERED, reason=why)
+    if not np.array_equal(before.position, after.position):
+        why = "Losses could not be compared: other positions were scored, or in another order."
+        return dataclasses.replace(known, status=facts.NOT_COVERED, reason=why)
+    compared = _comparable(before, cut, exchanged, world)
+    difference = np.nan_to_num(np.abs(after.loss - before.loss), nan=np.inf)
+    moved = np.flatnonzero(compared & (difference > TOLERANCE))
+    known = dataclasses.replace(
+        known, compared=int(compared.sum()), moved=len(moved), moves=_moves(difference, compared, cut)
+    )
+    if not len(moved):
+        return known
+    first = int(before.position[moved[0]])
+    ahead = int(exchanged.min()) - first if before.follows_stream else None
+    return dataclasses.replace(
+        known, largest=float(difference[moved].max()), first_position=first, ahead=ahead
+    )
+
+
+def _comparable(before: Scored, cut: int, exchanged: Ints, world: World) -> NDArray[np.bool_]:
+    """Ranks before the cut whose own token and whose document up to it are unchanged."""
+    stream_bos = np.flatnonzero(world.val_stream() == world.bos_id)
+    touched = np.zeros(world.val_tokens + 1, np.int64)
+    touched[exchanged + 1] = 1
+    count = np.cumsum(touched)
+    begins = np.concatenate([[0], stream_bos])
+    start = begins[np.searchsorted(begins, before.position, side="right") - 1]
+    found: NDArray[np.bool_] = count[before.position + 1] == count[start]
+    found[cut:] = False
+    return found
+
+
+def _moves(difference: Floats, compared: NDArray[np.bool_], cut: int) -> tuple[Move, ...]:
+    """The compared ranks in stretches of equal length, for the plot."""
+    edges = np.unique(np.linspace(0, cut, STRETCHES + 1).astype(int))
+    found = []
+    for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        values = difference[a:b][compared[a:b]]
+        if len(values):
+            found.append(Move(a, b, float(values.max()), int((values > TOLERANCE).sum())))
+    return tuple(found)
+
+
+def _settled(lab: Laboratory, result: Future, before: Scored | None, run: Run, other: Run) -> Future:
+    """The result with the artifact and, where anything moved, with the noise of an unchanged repeat."""
+    one, two = (artifact_of(r, lab.case.submission) for r in (run, other))
+    state = "unknown" if one is None or two is None else "same" if one.sha256 == two.sha256 else "changed"
+    if state == "changed" or result.moved:
+        repeat = lab.run_in(lab.world, None, "repeat")
+        if one is not None and _hash(artifact_of(repeat, lab.case.submission)) != one.sha256:
+            state = "not_deterministic"
+        result = _beyond_noise(result, before, _order(trace_of(repeat, lab.world, lab.case.claim)))
+    result = dataclasses.replace(result, artifact=state, artifact_file=one.name if one else None)
+    return decide(result, follows_stream=before is not None and before.follows_stream)
+
+
+def _hash(artifact: Artifact | None) -> str | None:
+    return artifact.sha256 if artifact is not None else None
+
+
+def _beyond_noise(result: Future, before: Scored | None, again: Scored | None) -> Future:
+    """Losses that moved by more than a repeat of the very same run moves them; nothing where the repeat says nothing."""
+    if before is None or not result.moved:
+        return result
+    if again is None or not np.array_equal(before.position, again.position):
+        why = "Losses moved, but an unchanged repeat of the run did not score the same positions."
+        return dataclasses.replace(result, status=facts.NOT_COVERED, reason=why, moved=0)
+    noise = float(np.abs(again.loss - before.loss).max())
+    return dataclasses.replace(result, tolerance=max(TOLERANCE, NOISE * noise))
+
+
+def decide(result: Future, *, follows_stream: bool) -> Future:
+    """Status and words. Where scoring does not follow the stream, side information built along the stream is a question."""
+    told = f"{result.changed:,} val tokens that are scored later were exchanged"
+    if result.moved and result.largest > result.tolerance:
+        words = (
+            f"{told}: {result.moved:,} of {result.compared:,} losses scored before them moved, by up to "
+            f"{result.largest:.4f} nats (tolerance {result.tolerance:.1g}), the first at position {result.first_position:,}"
+        )
+        words += (
+            f", {result.ahead:,} tokens ahead of the first exchanged one."
+            if result.ahead is not None
+            else "."
+        )
+        if result.artifact == "changed":
+            words += f" The artifact {result.artifact_file} changed with them."
+        sure = result.moved >= FEWEST and follows_stream
+        return dataclasses.replace(result, status=facts.PROVED if sure else facts.DOUBTFUL, reason=words)
+    if result.artifact == "changed":
+        words = f"{told}, and the artifact {result.artifact_file} is not the same: val tokens reach it."
+        if result.compared:
+            words += f" None of the {result.compared:,} losses scored before them moved."
+        return dataclasses.replace(result, status=facts.DOUBTFUL, reason=words)
+    kept = " and the artifact is the same, byte for byte" if result.artifact == "same" else ""
+    if not result.compared:
+        return dataclasses.replace(
+            result, reason=f"{result.reason or told + '.'}{kept and ' The artifact is the same.'}"
+        )
+    words = f"{told}: none of the {result.compared:,} losses scored before them moved{kept}."
+    return dataclasses.replace(result, reason=words)

@@ -1,0 +1,106 @@
+"""A changed future: losses before the cut that move are found and named, batch effects and noise are not."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.witnesses.probes.artifact import read_back
+from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, NOT_COVERED, PROVED, Future
+from harness.witnesses.probes.future import Scored, compare, decide
+from harness.witnesses.trace.record import OpenEvent
+
+N, CUT = 1000, 550
+STREAM = np.where(np.arange(N) % 100 == 0, 0, 5)
+WORLD: Any = SimpleNamespace(val_tokens=N, bos_id=0, val_stream=lambda: STREAM)
+LATER = np.setdiff1d(np.arange(CUT + 1, N), np.flatnonzero(STREAM == 0))
+
+
+def in_order(position: np.ndarray, moved: dict[int, float] | None = None) -> Scored:
+    loss = np.full(len(position), 4.0)
+    for rank, by in (moved or {}).items():
+        loss[rank] += by
+    return Scored(position, loss)
+
+
+STRAIGHT = np.arange(1, N)
+
+
+def found(moved: dict[int, float], position: np.ndarray = STRAIGHT) -> Future:
+    before = in_order(position)
+    return decide(
+        compare(before, in_order(position, moved), CUT, LATER, WORLD), follows_stream=before.follows_stream
+    )
+
+
+def test_what_comes_after_the_cut_may_move() -> None:
+    result = found(dict.fromkeys(range(CUT, N - 1), 1.0))
+    assert (result.status, result.moved, result.compared) == (CLEAR, 0, CUT)
+
+
+def test_batch_effects_are_no_move() -> None:
+    assert found(dict.fromkeys(range(100), 5e-05)).status == CLEAR
+
+
+def test_losses_that_move_are_named_with_place_and_size() -> None:
+    result = found(dict.fromkeys(range(500, 540), 0.25))
+    assert result.status == PROVED
+    assert (result.moved, result.first_position, result.ahead) == (40, 501, CUT + 1 - 501)
+    assert "up to 0.2500 nats" in result.reason
+
+
+def test_a_few_are_a_question() -> None:
+    assert found({500: 1.0, 501: 1.0}).status == DOUBTFUL
+
+
+def test_a_loss_that_is_not_a_number_has_moved() -> None:
+    assert compare(in_order(STRAIGHT), in_order(STRAIGHT, {3: np.nan}), CUT, LATER, WORLD).moved == 1
+
+
+def test_where_scoring_does_not_follow_the_stream_it_is_a_question() -> None:
+    documents = np.arange(N).reshape(-1, 100)[::-1].reshape(-1)
+    later = documents[CUT:]
+    before, after = in_order(documents), in_order(documents, dict.fromkeys(range(100), 1.0))
+    result = decide(compare(before, after, CUT, later, WORLD), follows_stream=before.follows_stream)
+    assert (result.status, result.ahead) == (DOUBTFUL, None)
+
+
+def test_a_document_whose_own_past_was_exchanged_is_not_compared() -> None:
+    documents = np.arange(N).reshape(-1, 100)[::-1].reshape(-1)
+    result = compare(in_order(documents), in_order(documents), CUT, np.array([910]), WORLD)
+    assert result.compared == CUT - 90
+
+
+def test_another_order_cannot_be_compared() -> None:
+    other = compare(in_order(STRAIGHT), in_order(STRAIGHT[::-1].copy()), CUT, LATER, WORLD)
+    assert other.status == NOT_COVERED
+    assert compare(None, in_order(STRAIGHT), CUT, LATER, WORLD).status == NOT_COVERED
+
+
+@pytest.mark.parametrize(
+    ("artifact", "status"),
+    [("same", CLEAR), ("changed", DOUBTFUL), ("not_deterministic", CLEAR), ("unknown", CLEAR)],
+)
+def test_an_artifact_that_changes_with_val_is_a_question(artifact: str, status: str) -> None:
+    still = compare(in_order(STRAIGHT), in_order(STRAIGHT), CUT, LATER, WORLD)
+    assert decide(dataclasses.replace(still, artifact=artifact), follows_stream=True).status == status
+
+
+def test_the_artifact_is_what_was_written_and_read_back_last() -> None:
+    def opened(path: str, writes: bool) -> OpenEvent:
+        return OpenEvent(0, 0, path, writes)
+
+    events = [
+        opened("/world/val.bin", False),
+        opened("raw.pt", True),
+        opened("raw.pt", False),
+        opened("./final.ptz", True),
+        opened("final.ptz", False),
+        opened("log.txt", True),
+    ]
+    assert read_back(events) == "final.ptz"
+    assert read_back(events[:2]) is None
