@@ -149,30 +149,29 @@ def _spots(trace: Trace) -> tuple[loops.Spot, loops.Spot] | None:
 
 
 def _at_evaluation(source: str, line: int, kind: str, learns: bool) -> str | None:
-    """The violation on the line of the statement that evaluates, so that every line keeps its number."""
+    """The violation on the first line of the statement that evaluates, so that every line keeps its number and both passes
+    have the same one."""
     found = [
         node
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Assign | ast.Expr | ast.AugAssign | ast.AnnAssign)
         and node.lineno <= line <= (node.end_lineno or node.lineno)
+        and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
     ]
     if not found:
         return None
     statement = max(found, key=lambda node: node.lineno)
     lines = source.split("\n")
     first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
+    before = lines[first].encode()[: statement.col_offset].decode()
+    behind = lines[last].encode()[statement.end_col_offset :].decode()
+    itself = ast.unparse(statement)
     if kind == "second pass":
-        between = "" if learns else f"; {_STEP}"
-        lines[last] = _put(lines[last], statement.end_col_offset or 0, f"{between}; {ast.unparse(statement)}")
+        parts = [itself, itself] if learns else [itself, _STEP, itself]
     else:
-        lines[first] = _put(lines[first], statement.col_offset, f"{_STEP}; ")
+        parts = [_STEP, itself]
+    lines[first : last + 1] = [before + "; ".join(parts) + behind, *[""] * (last - first)]
     return "\n".join(lines)
-
-
-def _put(line: str, column: int, text: str) -> str:
-    """The line with `text` at a column as the syntax tree counts it, in bytes."""
-    raw = line.encode()
-    return (raw[:column] + text.encode() + raw[column:]).decode()
 
 
 def _rules(result: Audit) -> str:

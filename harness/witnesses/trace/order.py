@@ -232,22 +232,23 @@ def _rescored(record: Record, leaked: Ints, numbers: Ints) -> bool:
 
 
 def _shared(record: Record, one: int, other: int) -> bool:
-    """Do two stacks go through the same function of the script, the main program aside?"""
-    return bool(_functions(record.stacks.get(one, ())) & _functions(record.stacks.get(other, ())))
+    """Do two stacks part in a function of the script that both are in, the main program aside?"""
+    parting = None
+    for a, b in zip(record.stacks.get(one, ())[::-1], record.stacks.get(other, ())[::-1], strict=False):
+        if (a.file, a.function) != (b.file, b.function):
+            break
+        parting = a.function
+        if a.line != b.line:
+            break
+    return parting is not None and parting not in _TOP
 
 
 def _monitoring(
     record: Record, event: ScoreEvent, update: UpdateEvent, reported: Sequence[PrintEvent]
 ) -> bool:
-    """Was the score part of a pass that was over, and its number printed by those who called it, before the update?"""
-    frames = record.stacks.get(event.stack, ())
-    through = _functions(record.stacks.get(update.stack, ()))
-    depth = next(i for i, f in enumerate(frames) if (f.file, f.function) in through)
-    own = _functions(frames[: max(depth, 1)])
+    """Was the score part of a pass that was over, and a number printed of it, before the update?"""
     last = max(s.q for s in record.scores if s.stack == event.stack)
-    return any(
-        last < p.q < update.q and not own & _functions(record.stacks.get(p.stack, ())) for p in reported
-    )
+    return any(last < p.q < update.q for p in reported)
 
 
 def coverage(record: Record, books: Books, numbers: Ints, bos: Ints) -> Coverage:
