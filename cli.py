@@ -171,6 +171,15 @@ def bench_group() -> None:
     """Measure the auditor on real pull requests (needs a clone with refs/pull/*/head)."""
 
 
+def _work(work: Path | None) -> Path:
+    """The folder of results: the one that is named, else a new one, whose name is told so that it can be named later."""
+    if work is not None:
+        return work
+    made = Path(tempfile.mkdtemp(prefix="pgolf-bench-"))
+    click.echo(f"results in {made}; --work {made} resumes", err=True)
+    return made
+
+
 @bench_group.command("runs")
 @click.option(
     "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
@@ -240,6 +249,66 @@ def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
         rows += found
     if table_file is not None:
         write_atomically(table_file, injections.table(rows))
+
+
+@bench_group.command("rulings")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option(
+    "--labels", required=True, type=click.Path(path_type=Path), help="Rulings, as a CSV (see benchmarks/)."
+)
+@click.option("--static-only/--full", default=True, show_default=True, help="Read only, or run as well.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder of results; a second call resumes.  [default: a new one]",
+)
+@click.option("--processes", type=int, default=2, show_default=True, help="Audits side by side.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the report to this Markdown file."
+)
+def bench_rulings(
+    repo: Path, labels: Path, static_only: bool, work: Path | None, processes: int, table_file: Path | None
+) -> None:
+    """Compare the auditor with rulings on pull requests: confusion, wrong FAILs, disagreements."""
+    from harness.bench import rulings
+
+    try:
+        text = rulings.measure(repo, labels, _work(work), processes, full=not static_only)
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
+
+
+@bench_group.command("static")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option("--prs", default="", help="Pull requests, as numbers with commas.  [default: all]")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder of results; a second call resumes.  [default: a new one]",
+)
+@click.option("--processes", type=int, default=2, show_default=True, help="Processes side by side.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_static(repo: Path, prs: str, work: Path | None, processes: int, table_file: Path | None) -> None:
+    """Run the static witness over the scripts of all pull requests: time, breakdowns, the slowest."""
+    from harness.bench import static_cost, targets
+
+    try:
+        numbers = [int(n) for n in prs.split(",") if n.strip()] or targets.pull_request_numbers(repo)
+        text = static_cost.report(static_cost.measure(repo, numbers, _work(work), processes))
+    except (IntakeError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
 
 
 @bench_group.command("watch-cost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from harness.bench.batch import Row, run_batch
 from harness.bench.targets import pull_requests
 from harness.intake import IntakeError
 
-STRONG = ("organizer", "leaderboard", "author")
+GROUPS = (
+    (("organizer",), "Organizers"),
+    (("leaderboard", "author"), "Leaderboard and authors"),
+    (("community",), "Community (weaker evidence)"),
+)
+"""Sections of the report: judges, title."""
 
 CODE = (
     "train_on_val_before_score",
@@ -29,6 +35,9 @@ CODE = (
 )
 """Categories that the code of a submission can show."""
 
+ENDINGS, MISSED = 5, 4
+WORD = re.compile(r"[a-z]{5,}")
+
 _COLUMNS = ("pr", "judge", "verdict", "category", "categories_all", "evidence")
 
 
@@ -42,11 +51,6 @@ class Ruling:
     category: str
     categories: tuple[str, ...]
     words: str
-
-    @property
-    def strong(self) -> bool:
-        """Whether an organizer, the leaderboard or the author said so."""
-        return self.judge in STRONG
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,59 +82,100 @@ def read_labels(path: Path) -> list[Ruling]:
     ]  # fmt: skip
 
 
-def measure(clone: Path, labels: Path, work: Path, processes: int = 2, *, full: bool = False) -> str:
+def measure(
+    clone: Path, labels: Path, work: Path, processes: int = 2, *, full: bool = False, most: int = 3
+) -> str:
     """Audit every labelled pull request (resuming what `work` holds already) and write the report, in Markdown.
 
-    Only the code and the files are read, unless `full`. Raises IntakeError on bad labels or a bad clone.
+    Only the code and the files are read, unless `full`: then so many as `most` submissions of each are run as well.
+    Raises IntakeError on bad labels or a bad clone.
     """
     rulings = read_labels(labels)
     numbers = sorted({r.pr for r in rulings})
-    rows = run_batch(
-        pull_requests(clone, numbers), work / "results", processes, [] if full else ["--static-only"]
+    extra = ["--most", str(most)] if full else ["--static-only"]
+    place = work / ("full" if full else "static")
+    return report(
+        rulings, outcomes(run_batch(pull_requests(clone, numbers), place, processes, extra), rulings)
     )
-    return report(rulings, outcomes(rows))
 
 
-def outcomes(rows: Sequence[Row]) -> dict[int, Outcome]:
-    """One outcome for each pull request from the rows of its submissions."""
-    order = ("PASS", "REVIEW", "ERROR", "FAIL")
+def outcomes(rows: Sequence[Row], rulings: Sequence[Ruling] = ()) -> dict[int, Outcome]:
+    """One outcome for each pull request: the worst of its submissions, of those that its rulings name where they do."""
     found: dict[int, Outcome] = {}
+    by_number: dict[int, list[Row]] = {}
     for row in rows:
-        number = int(row.target.removeprefix("pr-"))
-        failed = frozenset(c for r, c in row.categories.items() if row.rules.get(r) == "fail")
-        reviewed = frozenset(c for r, c in row.categories.items() if row.rules.get(r) == "review")
-        now = Outcome(number, row.verdict, failed, reviewed, row.why)
-        before = found.get(number)
-        if before is not None:
-            worse = max(before, now, key=lambda o: order.index(o.verdict))
-            now = Outcome(
-                number, worse.verdict, before.failed | failed, before.reviewed | reviewed, worse.why
-            )
-        found[number] = now
+        by_number.setdefault(int(row.target.removeprefix("pr-")), []).append(row)
+    for number, own in by_number.items():
+        words = " ".join(r.words for r in rulings if r.pr == number)
+        for row in meant(own, words):
+            found[number] = worse(found.get(number), outcome_of(number, row))
     return found
+
+
+def meant(rows: Sequence[Row], words: str) -> Sequence[Row]:
+    """The submissions that a ruling names by a word of their folder that the others lack; all where it names none."""
+    said = set(WORD.findall(words.lower()))
+    named = []
+    for row in rows:
+        others = {w for r in rows if r.name != row.name for w in WORD.findall(r.name.lower())}
+        if (set(WORD.findall(row.name.lower())) - others) & said:
+            named.append(row)
+    return named or rows
+
+
+def outcome_of(number: int, row: Row) -> Outcome:
+    """The outcome of one submission."""
+    kinds = {
+        status: frozenset(c for r, c in row.categories.items() if row.rules.get(r) == status)
+        for status in ("fail", "review")
+    }
+    return Outcome(number, row.verdict, kinds["fail"], kinds["review"], row.why)
+
+
+def worse(a: Outcome | None, b: Outcome) -> Outcome:
+    """Two outcomes of one pull request as one."""
+    if a is None:
+        return b
+    worst = max(a, b, key=lambda o: ("PASS", "REVIEW", "ERROR", "FAIL").index(o.verdict))
+    return Outcome(a.pr, worst.verdict, a.failed | b.failed, a.reviewed | b.reviewed, worst.why)
 
 
 def report(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str:
     """Tables and lists in Markdown."""
     parts = []
-    for strong, title in ((True, "Organizers, leaderboard, authors"), (False, "Community")):
-        chosen = [r for r in rulings if r.strong is strong and r.pr in said]
-        parts += [f"## {title}", confusion(chosen, said), valid(chosen, said), disagreements(chosen, said)]
+    for judges, title in GROUPS:
+        chosen = [r for r in rulings if r.judge in judges and r.pr in said]
+        if chosen:
+            parts += [
+                f"## {title}",
+                confusion(chosen, said),
+                valid(chosen, said),
+                disagreements(chosen, said),
+            ]
+    missing = sorted({r.pr for r in rulings} - said.keys())
+    if missing:
+        parts.append("Not audited: " + ", ".join(f"#{n}" for n in missing) + ".")
     return "\n\n".join(parts) + "\n"
 
 
 def confusion(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str:
     """By category: how many rulings `invalid`, how they end here; and in all."""
-    head = "| category | invalid | FAIL, same category | FAIL, other | REVIEW | missed | recall | precision |"
-    lines = [head, "|---|" + "---:|" * 7]
-    total = [0, 0, 0, 0, 0]
+    head = (
+        "| category | invalid | FAIL, same | FAIL, other | REVIEW, same | REVIEW, other | missed "
+        "| recall (FAIL) | recall (FAIL or REVIEW) | same category | precision |"
+    )
+    lines = [head, "|---|" + "---:|" * 10]
+    total = [0] * (1 + ENDINGS)
+    exact = [0, 0]
     for category in CODE:
         invalid = primary(rulings, category)
         cells = [len(invalid), *counts(invalid, said)]
+        right, wrong = precision(rulings, said, category)
         total = [a + b for a, b in zip(total, cells, strict=True)]
-        if cells[0] or precision(rulings, said, category) != "–":
-            lines.append(line(category, cells, precision(rulings, said, category)))
-    lines.append(line("all", total, ""))
+        exact = [exact[0] + right, exact[1] + wrong]
+        if cells[0] or right or wrong:
+            lines.append(line(category, cells, right, wrong))
+    lines.append(line("all", total, *exact))
     return "\n".join(lines)
 
 
@@ -140,45 +185,45 @@ def primary(rulings: Sequence[Ruling], category: str) -> list[Ruling]:
 
 
 def counts(invalid: Sequence[Ruling], said: Mapping[int, Outcome]) -> list[int]:
-    """FAIL with a category of the ruling, FAIL with another, REVIEW, missed."""
-    cells = [0, 0, 0, 0]
+    """How many end in each way (see :func:`ending`)."""
+    cells = [0] * ENDINGS
     for ruling in invalid:
         cells[ending(ruling, said[ruling.pr])] += 1
     return cells
 
 
 def ending(ruling: Ruling, outcome: Outcome) -> int:
-    """0: FAIL with a category of the ruling, 1: FAIL with another, 2: REVIEW, 3: missed."""
-    if set(ruling.categories) & outcome.failed:
-        return 0
-    if outcome.failed & set(CODE):
-        return 1
-    return 2 if outcome.reviewed & set(CODE) else 3
+    """0, 1: FAIL with a category of the ruling, with another; 2, 3: REVIEW likewise; 4: missed."""
+    for start, found in ((0, outcome.failed & set(CODE)), (2, outcome.reviewed & set(CODE))):
+        if found:
+            same = set(ruling.categories) & (found | outcome.reviewed if start == 2 else found)
+            return start if same else start + 1
+    return MISSED
 
 
-def precision(rulings: Sequence[Ruling], said: Mapping[int, Outcome], category: str) -> str:
-    """Of the pull requests that fail for this category and were ruled valid or invalid: how many were so ruled."""
-    failing = [r for r in rulings if category in said[r.pr].failed and r.verdict in ("valid", "invalid")]
-    if not failing:
-        return "–"
-    right = {r.pr for r in failing if r.verdict == "invalid" and category in r.categories}
-    wrong = {r.pr for r in failing if r.verdict == "valid"} - right
-    return f"{len(right)}/{len(right) + len(wrong)}" if right or wrong else "–"
+def precision(rulings: Sequence[Ruling], said: Mapping[int, Outcome], category: str) -> tuple[int, int]:
+    """Pull requests that fail for this category: how many were ruled invalid (for whatever reason), how many valid."""
+    failing = [r for r in rulings if category in said[r.pr].failed]
+    right = {r.pr for r in failing if r.verdict == "invalid"}
+    return len(right), len({r.pr for r in failing if r.verdict == "valid"} - right)
 
 
-def line(name: str, cells: Sequence[int], exact: str) -> str:
+def line(name: str, cells: Sequence[int], right: int, wrong: int) -> str:
     """One line of the confusion table."""
-    recall = f"{(cells[1] + cells[2]) / cells[0]:.0%}" if cells[0] else "–"
-    return "| " + " | ".join([name, *map(str, cells), recall, exact]) + " |"
+    invalid, same, other, asked_same, asked_other, _ = cells
+    shares = (same + other, same + other + asked_same + asked_other, same + asked_same)
+    shown = [f"{n / invalid:.0%}" if invalid else "–" for n in shares]
+    exact = f"{right}/{right + wrong}" if right or wrong else "–"
+    return "| " + " | ".join([name, *map(str, cells), *shown, exact]) + " |"
 
 
 def valid(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str:
-    """Rulings `valid`: how many fail by the code, by name, and how many are sent to review."""
+    """Rulings `valid`: how many fail, by name and for whatever reason, and how many the code sends to review."""
     numbers = sorted({r.pr for r in rulings if r.verdict == "valid"})
-    wrong = [n for n in numbers if said[n].failed & set(CODE)]
+    wrong = [n for n in numbers if said[n].failed]
     asked = [n for n in numbers if said[n].reviewed & set(CODE) and n not in wrong]
-    named = ", ".join(f"#{n} ({', '.join(sorted(said[n].failed & set(CODE)))})" for n in wrong) or "none"
-    review = ", ".join(f"#{n}" for n in asked) or "none"
+    named = ", ".join(f"#{n} ({', '.join(sorted(said[n].failed))})" for n in wrong) or "none"
+    review = ", ".join(f"#{n} ({', '.join(sorted(said[n].reviewed & set(CODE)))})" for n in asked) or "none"
     share = f"{len(asked) / len(numbers):.0%}" if numbers else "–"
     return (
         f"Ruled valid: {len(numbers)}. Wrong FAILs: {named}. Sent to review by the code ({share}): {review}."
@@ -191,8 +236,8 @@ def disagreements(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str
     for ruling in rulings:
         outcome = said[ruling.pr]
         bad = ruling.verdict == "invalid" and ruling.category in CODE and ending(ruling, outcome) != 0
-        if bad or (ruling.verdict == "valid" and outcome.failed & set(CODE)):
-            here = f"{outcome.verdict} {' '.join(sorted(outcome.failed & set(CODE)))}".strip()
+        if bad or (ruling.verdict == "valid" and outcome.failed):
+            here = f"{outcome.verdict} {' '.join(sorted(outcome.failed or outcome.reviewed))}".strip()
             cells = [
                 f"#{ruling.pr}", f"{ruling.judge}: {ruling.verdict} {ruling.category}",
                 cell(ruling.words), here, cell(outcome.why),
