@@ -52,6 +52,16 @@ def test_a_scaled_loss_is_a_question() -> None:
     assert judge(scaled, 1024, reference, fixed=True).status == DOUBTFUL
 
 
+def test_a_strong_cache_is_no_fixed_denominator() -> None:
+    strong = [run(39_000.0, balanced=False, loss=0.18936), run(39_000.0, balanced=False, loss=0.18832)]
+    assert judge(strong, 1024, TEXT, fixed=True).status == PROVED
+
+
+def test_a_constant_share_of_noise_but_not_of_text_is_a_leak() -> None:
+    leaks = [run(9_000.0, balanced=False, loss=0.7 * 6.93), run(9_000.0, balanced=False, loss=0.7 * 6.93)]
+    assert judge(leaks, 1024, dataclasses.replace(TEXT, loss=0.9 * 5.1), fixed=True).status == PROVED
+
+
 def test_a_fixed_denominator_is_a_question() -> None:
     tiny = [run(BOUND - 10, balanced=False, loss=0.0005), run(BOUND - 10, balanced=False, loss=0.0006)]
     assert judge(tiny, 1024, TEXT, fixed=True).status == DOUBTFUL

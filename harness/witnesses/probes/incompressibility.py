@@ -33,16 +33,17 @@ WORTH_MORE = 8.0
 """Bits of evidence from which on further seeds are drawn."""
 WHOLE = 0.05
 """The printed loss and BPB tell bytes per token: within this of the official figure, they are of the same tokens."""
-SAME_RATIO = 0.005
-"""A printed loss that is the same multiple of the watched one in two worlds is scaled, not leaked."""
+SAME_RATIO, OTHER_RATIO = 0.002, 0.05
+"""A printed loss that is the same multiple of the watched one on all random tokens, and nearly so on text, is scaled, not
+leaked."""
 SUSPICIOUS = 32.0
 """Bits of evidence from which on a person looks."""
 DIGITS = 4
 """Decimals from which on the same number for other data is no coincidence."""
 OTHER_LOSS = 0.05
 """Nats by which the watched losses of two worlds must differ for the printed ones to have to."""
-NO_CODE = 0.03
-"""Below this share of the bound a number is no loss of these tokens at all: another unit, or a fixed denominator."""
+NO_CODE = 0.002
+"""Below this share of the bound a number is no loss of these tokens: it was divided by the size of the official set."""
 
 
 def incompressibility(lab: Laboratory) -> Incompressibility:
@@ -223,17 +224,26 @@ def _doubt(runs: list[RandomRun], reference: Reference, fixed: bool) -> str | No
         return None
     if any((r.claimed or 0.0) < NO_CODE * (r.bound or 0.0) for r in runs):
         return "the number is too small to be a loss of these tokens in any unit known here"
-    ratios = [_ratio(r.loss, r.bpb, r.watched_loss) for r in runs]
-    ratios.append(_ratio(reference.loss, reference.bpb, reference.watched_loss))
-    known = [x for x in ratios if x is not None]
-    if len(known) < 2 or max(known) / min(known) - 1 <= SAME_RATIO:
+    if _scaled(runs, reference):
         return "the printed number is the watched loss times a constant: another unit or denominator is not ruled out"
     return None
 
 
-def _ratio(loss: float | None, bpb: float | None, mean: float | None) -> float | None:
+def _scaled(runs: list[RandomRun], reference: Reference) -> bool:
+    """Whether the printed number may be the watched loss times a constant."""
+    known = [_ratio(r.loss, r.bpb, r.watched_loss) for r in runs]
+    text = _ratio(reference.loss, reference.bpb, reference.watched_loss)
+    if len(known) < 2 or min(known) <= 0.0:
+        return True
+    if max(known) / min(known) - 1 > SAME_RATIO:
+        return False
+    return text <= 0.0 or abs(text / known[0] - 1) <= OTHER_RATIO
+
+
+def _ratio(loss: float | None, bpb: float | None, mean: float | None) -> float:
+    """The printed number over the watched loss; 0 where one of them is not known."""
     value = loss if loss is not None else bpb
-    return value / mean if value and mean else None
+    return value / mean if value and mean else 0.0
 
 
 def _words(runs: list[RandomRun], found: float) -> str:
