@@ -49,7 +49,8 @@ def _lines(case: Case, wanted: Sequence[tuple[str, int]], most: int) -> tuple[Ev
 
 def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding:
     """The finding, held at `review` where the claimed configuration is in doubt, and where the static witness is certain
-    of one of the categories `against` while the run saw none, or finds one on the path that the doubt leaves open."""
+    of one of the categories `against` while the run saw none, or finds one on the path that the doubt leaves open or
+    that a small run does not come to."""
     if finding.status is Status.FAIL and case.claim.ambiguous:
         doubt = case.claim.ambiguous[0]
         return dataclasses.replace(
@@ -60,7 +61,7 @@ def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding
     if finding.status is Status.PASS and case.static is not None:
         facts = [f for kind in against for f in case.static.of(kind)]
         certain = [f for f in facts if f.certainty == "certain"]
-        doubtful = [f for f in facts if f.depends_on and case.claim.ambiguous]
+        doubtful = [f for f in facts if f.depends_on and (case.claim.ambiguous or f.unreached)]
         if certain:
             return _held(finding, certain[0], f"The code says otherwise: {certain[0].summary}")
         if doubtful:
@@ -96,9 +97,14 @@ def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None 
         )
     if facts:
         fact = facts[0]
-        on = f" It depends on {fact.depends_on}." if fact.depends_on else ""
+        on = f". It depends on {fact.depends_on}." if fact.depends_on else ""
         return Finding(
-            rule, Status.REVIEW, fact.summary + on, category=fact.kind, grade=Grade.STATIC, evidence=fact.path
+            rule,
+            Status.REVIEW,
+            fact.summary.removesuffix(".") + on,
+            category=fact.kind,
+            grade=Grade.STATIC,
+            evidence=fact.path,
         )
     if case.static_only and case.static.parsed and case.static.followed and case.static.score_followed:
         return Finding(

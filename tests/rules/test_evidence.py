@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ def fact(certainty: str) -> Fact:
         ((), (fact(DEPENDS),), Status.PASS),
         ((DOUBT,), (fact(DEPENDS),), Status.REVIEW),
         ((), (fact(CERTAIN),), Status.REVIEW),
+        ((), (dataclasses.replace(fact(DEPENDS), unreached=True),), Status.REVIEW),
     ],
 )
 def test_pass_of_a_run_with_settings_in_doubt(

@@ -56,6 +56,14 @@ def test_what_leaves_tokens_out(body: str, kind: str) -> None:
     assert kinds(look(scripts.script(body))) == {kind}
 
 
+@pytest.mark.parametrize("pattern", ["fineweb_*.bin", "fineweb_*_*.bin", "*.bin"])
+def test_training_shards_by_a_pattern_that_val_shards_match(pattern: str) -> None:
+    facts = look(scripts.script(scripts.PLAIN).replace("fineweb_train_*.bin", pattern))
+    found = facts.of("train_on_val_before_score")
+    assert [(f.certainty, f.unreached) for f in found] == [("depends", True)]
+    assert pattern in found[0].summary
+
+
 def test_a_leading_space_counted_twice() -> None:
     assert kinds(look(scripts.script(TABLE.replace("{more}", " + 1")))) == {"byte_count"}
     assert look(scripts.script(TABLE.replace("{more}", ""))).facts == ()

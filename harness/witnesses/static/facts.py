@@ -16,7 +16,7 @@ class Fact:
 
     `kind` is a category of rulings_dev.csv or a word of this witness ("clean", "note"). `certainty` is "certain" or
     "depends", and `depends_on` then says on what. `path` is the shortest way from the val stream to the line, the line
-    itself last.
+    itself last. `unreached` says that a small run does not come to it, so that its silence proves nothing.
     """
 
     kind: str
@@ -24,6 +24,7 @@ class Fact:
     summary: str
     path: tuple[Evidence, ...] = ()
     depends_on: str | None = None
+    unreached: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from harness.witnesses.static.detectors import (
     byte_facts,
     choice_facts,
     gate_facts,
+    mixed_shards,
     mixture_facts,
     network_facts,
     order_facts,
@@ -37,6 +38,7 @@ DETECTORS = (
     part_facts.detect,
     byte_facts.detect,
     network_facts.detect,
+    mixed_shards.detect,
 )
 
 
