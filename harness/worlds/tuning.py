@@ -22,12 +22,14 @@ _REPEATS = re.compile(r"(.*_)?(ttt|slot|adapt|lora|eval)_?(.*_)?(epochs?|steps|i
 @dataclasses.dataclass(frozen=True)
 class Tuning:
     """What an experiment changes: the number of training `steps`, training rates down to `train_rate`, rates of
-    adaptation times `rate_factor`, small numbers of adaptation epochs up to `repeats`; `name` is what reports call it."""
+    adaptation times `rate_factor` and at least `least_rate`, small numbers of adaptation epochs up to `repeats`; `name`
+    is what reports call it."""
 
     name: str
     steps: int
     train_rate: float
     rate_factor: float = 1.0
+    least_rate: float = 0.0
     repeats: int = 0
 
     def tuned(self, name: str, value: float) -> float | None:
@@ -36,7 +38,8 @@ class Tuning:
             return None
         if _RATE.fullmatch(name) and not _NOT_A_RATE.fullmatch(name):
             if _OF_EVALUATION.fullmatch(name):
-                return value * self.rate_factor if self.rate_factor != 1.0 else None
+                new = max(value * self.rate_factor, self.least_rate)
+                return new if new != value else None
             return min(value, self.train_rate)
         if value < self.repeats and value == int(value) and _REPEATS.fullmatch(name):
             return self.repeats

@@ -8,7 +8,7 @@ from harness.worlds.scale import scale_profile
 from harness.worlds.tuning import Tuning
 
 QUIET = Tuning("quiet", 4, 1e-5)
-LOUD = Tuning("loud", 4, 1e-5, rate_factor=8.0, repeats=4)
+LOUD = Tuning("loud", 4, 1e-5, rate_factor=8.0, least_rate=5e-3, repeats=4)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def test_training_rates_go_down(name: str) -> None:
 def test_rates_of_adaptation_stay_or_rise(name: str) -> None:
     assert QUIET.tuned(name, 0.01) is None
     assert LOUD.tuned(name, 0.01) == 0.08
+    assert LOUD.tuned(name, 1e-4) == 5e-3
 
 
 @pytest.mark.parametrize("name", ["ttt_lr", "matrix_lr", "ttt_epochs"])

@@ -37,9 +37,19 @@ class Counted:
         return int((self.weights > 0).sum())
 
     @property
+    def tokens(self) -> float:
+        """The total weight of the scored tokens that are not BOS.
+
+        Where BOS is free, its share is at least that of the whole stream: then which rows count is not known well.
+        """
+        total, share = float(self.weights.sum()), float(self.bos[1:].mean())
+        counted = float(self.weights[~self.bos].sum())
+        return counted if self.bos_bits > 0 else min(counted, total * (1.0 - share))
+
+    @property
     def letters(self) -> int:
-        """Scored tokens that are not BOS: positions, each with its share of the largest weight."""
-        return round(float(self.weights[~self.bos].sum() / self.weights.max()))
+        """Scored tokens that are not BOS, each with its share of the largest weight."""
+        return round(self.tokens / float(self.weights.max()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +73,7 @@ def by_loss(loss: float, rounding: float, counted: Counted, vocab_size: int) -> 
     """
     most = float(counted.weights.max())
     total = float(counted.weights.sum()) * (loss + rounding) / LN2 - counted.bos_bits
-    letters = float(counted.weights[~counted.bos].sum())
-    return Sum(total / most, letters * math.log2(vocab_size - 1) / most)
+    return Sum(total / most, counted.tokens * math.log2(vocab_size - 1) / most)
 
 
 def by_bytes(
@@ -73,8 +82,7 @@ def by_bytes(
     """The account of bits per byte, with the official bytes of the positions that count."""
     most = float(counted.weights.max())
     total = float((counted.weights * octets).sum()) * (bpb + rounding) - counted.bos_bits
-    letters = float(counted.weights[~counted.bos].sum())
-    return Sum(total / most, letters * math.log2(vocab_size - 1) / most)
+    return Sum(total / most, counted.tokens * math.log2(vocab_size - 1) / most)
 
 
 def evidence(settings: Sequence[Sequence[float]]) -> float:

@@ -15,9 +15,12 @@ from harness.case import Claim
 from harness.emulate import Run
 from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.probes.bits import LN2, Counted
-from harness.witnesses.trace import LedgerError, Trace, read_trace
+from harness.witnesses.trace import LedgerError, LossTable, Trace, read_trace
 from harness.witnesses.trace.record import Ints, Record, ScoreEvent, read_record
 from harness.worlds import World
+
+WHOLE = 0.97
+"""Share of the val positions from which on all of them are taken to count."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +37,26 @@ class Watched:
     classes: int
 
 
-def watched(run: Run, world: World, claim: Claim) -> Watched | None:
-    """The scored positions of a run; None where no score of a val token was seen."""
+def watched(run: Run, world: World, claim: Claim, *, once: bool = False) -> Watched | None:
+    """The scored positions of a run; None where no score of a val token was seen.
+
+    `once` tells that in the audit's own run each position counted once. Random tokens all cost the same, so here many
+    sets of scores add up to the printed number, and which of them counted cannot be told from this run alone.
+    """
     trace = trace_of(run, world, claim)
     if trace is None:
         return None
     bos = world.val_stream() == world.bos_id
     if trace.covers and trace.losses is not None and trace.classes:
-        return _balanced(trace, bos)
+        return _balanced(trace, bos, once)
     return _unbalanced(read_record(run.out / "trace"), bos)
+
+
+def counts_once(trace: Trace | None) -> bool:
+    """Whether the books of a run show that nearly every val position counts, and each with one score."""
+    if trace is None or not trace.covers or trace.coverage is None:
+        return False
+    return trace.coverage.repeated == 0 and trace.coverage.scored >= WHOLE * trace.coverage.expected
 
 
 def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:
@@ -60,13 +74,24 @@ def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:
         return None
 
 
-def _balanced(trace: Trace, bos: NDArray[np.bool_]) -> Watched:
+def _balanced(trace: Trace, bos: NDArray[np.bool_], once: bool) -> Watched:
+    """Positions with their weights. What was paid for BOS is known only where each counts once; else it is free."""
     table = trace.losses
     assert table is not None
     weights = np.bincount(table.position, minlength=len(bos))[: len(bos)].astype(np.float64)
-    of_bos = bos[table.position]
-    paid = float(np.maximum(table.loss_nats[of_bos], 0.0).sum()) / LN2
+    paid = 0.0
+    if once and (weights[1:] > 0).mean() >= WHOLE:
+        weights = np.minimum(weights, 1.0)
+        paid = _least_paid(table, bos)
     return Watched(Counted(weights, bos, paid), True, float(table.loss_nats.mean()), min(trace.classes))
+
+
+def _least_paid(table: LossTable, bos: NDArray[np.bool_]) -> float:
+    """Bits for the BOS tokens, each at the least that any of its scores paid."""
+    rows = np.flatnonzero(bos[table.position])
+    rows = rows[np.lexsort((table.loss_nats[rows], table.position[rows]))]
+    _, first = np.unique(table.position[rows], return_index=True)
+    return float(np.maximum(table.loss_nats[rows[first]], 0.0).sum()) / LN2
 
 
 def _unbalanced(record: Record, bos: NDArray[np.bool_]) -> Watched | None:

@@ -17,7 +17,7 @@ import numpy as np
 from harness.case import Case
 from harness.emulate import Run
 from harness.witnesses.probes import bits, facts
-from harness.witnesses.probes.counted import Watched, watched
+from harness.witnesses.probes.counted import Watched, counts_once, watched
 from harness.witnesses.probes.facts import Incompressibility, RandomRun
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.witnesses.probes.printed import Line, claimed_line
@@ -27,7 +27,7 @@ from harness.worlds.tuning import Tuning
 
 STEPS = 4
 PLAIN = Tuning("rates of training near zero", STEPS, 1e-5)
-AMPLIFIED = Tuning("and rates of adaptation eight times as high", STEPS, 1e-5, rate_factor=8.0, repeats=4)
+AMPLIFIED = Tuning("and rates of adaptation raised", STEPS, 1e-5, rate_factor=8.0, least_rate=5e-3, repeats=4)
 MORE_SEEDS = 2
 WORTH_MORE = 8.0
 """Bits of evidence from which on further seeds are drawn."""
@@ -116,7 +116,7 @@ def _account(case: Case, run: Run, world: World, tuning: Tuning, seed: int) -> R
     line = claimed_line(run, case.claim, case.submission)
     if line is None:
         return RandomRun(tuning.name, seed, "On random tokens the script did not print its claimed line.")
-    seen = watched(run, world, case.claim)
+    seen = watched(run, world, case.claim, once=counts_once(case.trace))
     if seen is None:
         why = "No loss of a val token was seen, so which of them count is not known."
         return RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb)
