@@ -17,6 +17,7 @@ from harness.version import VERSION
 from reports import prose, words
 from reports.svg.charts import along, histogram, lorenz
 from reports.svg.frontier import describe, frontier_plot, legend
+from reports.svg.probes import bound_plot, moves_plot
 from reports.text import clip, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -111,6 +112,8 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "anchor": _anchor,
     "silent": _silent,
     "frontier_plot": lambda plot: frontier_plot("frontier", plot),
+    "bound_plot": lambda found: bound_plot("bound", found),
+    "moves_plot": lambda found: moves_plot("moves", found),
     "describe": describe,
     "legend": legend,
     "lorenz": lambda tokens: lorenz("lorenz", tokens),

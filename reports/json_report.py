@@ -32,6 +32,7 @@ def audit_json(audit: Audit, generated: str | None = None) -> dict[str, Any]:
         "run": _run(case),
         "trace": _trace(case),
         "analysis": _analysis(case),
+        "probes": case.probes,
         "static_only": case.static_only,
         "auditor": {"version": VERSION},
     }

@@ -42,6 +42,9 @@ def render(audit: Audit) -> RenderableType:
     for finding in words.by_gravity(audit.findings):
         if finding.evidence and finding.status in (Status.FAIL, Status.REVIEW):
             parts += [Text(), _evidence(finding)]
+    for name, status, sentence in words.experiments(audit.case):
+        parts += [Text(), Text(f"Experiment: {name}, {status.lower()}", style="dim")]
+        parts.append(Padding(Text(clip(sentence, 700)), (0, 0, 0, 2)))
     notes = _notes(audit)
     if notes:
         parts += [Text(), notes]

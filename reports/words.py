@@ -58,6 +58,14 @@ TITLES = {
     "D1": "Coverage",
     "B1": "Books balance",
 }
+PROBE = {"proved": "Proved", "doubtful": "To review", "clear": "Nothing found", "not_covered": "Not covered"}
+PROBE_TONE = {"proved": "fail", "doubtful": "review", "clear": "pass", "not_covered": "not_covered"}
+ARTIFACT = {
+    "same": "the same bytes in both runs",
+    "changed": "other bytes when later val tokens change",
+    "not_deterministic": "other bytes in an unchanged repeat too",
+    "unknown": "not found in both runs",
+}
 MISSING = "\u2013"
 
 _GRAVITY = (Status.FAIL, Status.REVIEW, Status.NOT_COVERED, Status.PASS, Status.NOT_APPLICABLE)
@@ -134,6 +142,14 @@ def run_sentence(run: Run) -> str:
     if run.outcome == "scored" or not run.reason:
         return ended
     return f"{ended} {run.reason[0].upper()}{run.reason[1:].rstrip('.')}."
+
+
+def experiments(case: Case) -> list[tuple[str, str, str]]:
+    """(name, status in words, sentence) of each experiment that was made."""
+    if case.probes is None:
+        return []
+    named = (("Random tokens", case.probes.incompressibility), ("Changed future", case.probes.future))
+    return [(name, PROBE[found.status], found.reason) for name, found in named if found is not None]
 
 
 def place(evidence: Evidence) -> str:

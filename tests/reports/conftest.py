@@ -28,6 +28,7 @@ from harness.case import (
     Verdict,
 )
 from harness.emulate import Run, WorldSummary
+from harness.witnesses.probes import Future, Incompressibility, Move, ProbeFacts, RandomRun
 from harness.witnesses.trace import Balance, Coverage, Leak, LossTable, Trace, TraceEvent
 from harness.witnesses.trace.record import Frame
 
@@ -235,6 +236,46 @@ LEAK = filled(
     update=(Frame("train_gpt.py", 1094, "ttt_adapt"), Frame("train_gpt.py", 1588, "main")),
     backward=(Frame("train_gpt.py", 1090, "ttt_adapt"), Frame("train_gpt.py", 1588, "main")),
 )
+PROBES = ProbeFacts(
+    Incompressibility(
+        "proved",
+        "For 4,083 uniformly random val tokens the claimed line stands for 39,896 bits; no valid predictor needs fewer "
+        "than 40,824 but by chance. Evidence over one run: 927 bits, p < 1e-279.",
+        (
+            RandomRun(
+                "rates near zero",
+                1,
+                "scored",
+                "final val_bpb:3.33",
+                6.77,
+                3.33,
+                4083,
+                39896.0,
+                40824.0,
+                39896.0,
+            ),
+            RandomRun("rates near zero", 2, "On random tokens the script did not print its claimed line."),
+        ),
+        1024,
+        927.0,
+        927.0,
+    ),
+    Future(
+        "proved",
+        "1,851 val tokens that are scored later were exchanged: 33 of 2,273 losses scored before them moved.",
+        changed=1851,
+        cut=2273,
+        compared=2273,
+        moved=33,
+        largest=0.0129,
+        tolerance=1e-4,
+        first_position=2241,
+        ahead=33,
+        artifact="changed",
+        artifact_file="final_model.int8.ptz",
+        moves=(Move(0, 1000, 0.0, 0), Move(1000, 2000, 2e-6, 0), Move(2000, 2273, 0.0129, 33)),
+    ),
+)
 SCORE = Score(1.1188, 6.7021, 2.91324, 6.7021, 2.91324, "final_ttt_exact val_loss:6.7021 val_bpb:2.91324")
 
 
@@ -307,7 +348,14 @@ def cheat() -> Audit:
     claim = dataclasses.replace(
         CLAIM, ambiguous=("README says TTT_EPOCHS=1, the log says 3; the log was followed.",)
     )
-    case = Case(submission("2026-03-21_XSA_EMA_TTT"), claim, run=run_of(), trace=trace, analysis=analysis)
+    case = Case(
+        submission("2026-03-21_XSA_EMA_TTT"),
+        claim,
+        run=run_of(),
+        trace=trace,
+        analysis=analysis,
+        probes=PROBES,
+    )
     why = "C3: the model was trained on every val position before scoring it (train_gpt.py:1064 from 1588)."
     return Audit(case, findings, Verdict.FAIL, why, SCORE)
 
@@ -374,7 +422,12 @@ def hostile() -> Audit:
         missing=(HOSTILE,),
         notes=(HOSTILE,),
     )
-    case = Case(sub, claim, run=run, trace=trace, analysis=examine(trace, WordWorld()))
+    line = RandomRun("rates near zero", 1, HOSTILE, HOSTILE, float("inf"), 1.0, 9, 1.0, 2.0, float("nan"))
+    probes = ProbeFacts(
+        Incompressibility("proved", HOSTILE, (line,), 1024, 66.0),
+        dataclasses.replace(PROBES.future, reason=HOSTILE, artifact_file=HOSTILE, largest=float("inf")),
+    )
+    case = Case(sub, claim, run=run, trace=trace, analysis=examine(trace, WordWorld()), probes=probes)
     findings = (
         Finding("C3", Status.FAIL, HOSTILE, HOSTILE, Grade.TRACE, (evidence,)),
         Finding(HOSTILE, Status.REVIEW, HOSTILE),

@@ -18,7 +18,7 @@ from reports.svg.frontier import frontier_plot
 ALLOWED = set(
     """html head meta title style body header div p h1 h2 h3 h4 ol ul li span a dl dt dd small main nav section
     article table thead tbody tr th td code pre b details summary figure figcaption footer svg desc rect line
-    polyline polygon path text g""".split()  # noqa: SIM905 - a list of sixty strings is no easier to read
+    polyline polygon path text g sup""".split()  # noqa: SIM905 - a list of sixty strings is no easier to read
 )
 VOID = {"meta", "rect", "line", "polyline", "polygon", "path"}
 
@@ -110,6 +110,16 @@ def test_a_cheat_is_red_and_an_honest_run_is_not(cheat: Audit, honest: Audit) ->
     assert '<path class="f-leaked"' in audit_html(cheat)
     assert '<path class="f-leaked"' not in audit_html(honest)
     assert "none trained on before it was scored" in audit_html(honest)
+
+
+def test_experiments_are_shown_with_their_numbers_and_plots(cheat: Audit, honest: Audit) -> None:
+    page = audit_html(cheat)
+    assert "39,896 bits" in page
+    assert "p &lt; 1e-279" in page
+    for name in ("bound", "moves"):
+        assert f'id="{name}-title"' in page
+    assert "33 of 2,273 losses" in page
+    assert "None were made" in audit_html(honest)
 
 
 def test_a_must_have_rule_without_a_finding_is_not_covered(cheat: Audit) -> None:

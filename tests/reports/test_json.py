@@ -42,6 +42,8 @@ def test_the_extra_keys(cheat: Audit) -> None:
     assert data["analysis"]["frontier"]["leaked_positions"] == 4095
     assert data["claim"]["settings"][0]["evidence"]["line"] == 12
     assert data["auditor"] == {"version": VERSION}
+    assert data["probes"]["incompressibility"]["runs"][0]["claimed"] == 39896.0
+    assert data["probes"]["future"]["first_position"] == 2241
 
 
 def test_nothing_varies_but_the_time_that_is_asked_for(cheat: Audit) -> None:

@@ -58,6 +58,12 @@ def test_verdict_and_why_come_first(cheat: Audit) -> None:
     assert lines[1] == f"**{cheat.why}**"
 
 
+def test_experiments_can_be_quoted(cheat: Audit) -> None:
+    text = audit_markdown(cheat)
+    assert "Experiment, Random tokens: **Proved**. For 4,083 uniformly random val tokens" in text
+    assert "Experiment, Changed future: **Proved**." in text
+
+
 def test_evidence_stands_in_a_code_block(cheat: Audit) -> None:
     fences = [t.content for t in parsed(audit_markdown(cheat)) if t.type == "fence"]
     assert "train_gpt.py:1094\n    optimizer.step()" in fences[0]

@@ -37,6 +37,11 @@ def test_rules_and_evidence_are_there(cheat: Audit) -> None:
         assert expected in text
 
 
+def test_experiments_are_told(cheat: Audit) -> None:
+    text = shown(cheat)
+    assert "Experiment: Random tokens, proved" in text
+
+
 def test_markup_and_escapes_of_a_submission_stay_text(hostile: Audit) -> None:
     text = shown(hostile)
     assert "[red]x[/red]" in text
