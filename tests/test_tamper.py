@@ -20,6 +20,8 @@ from harness.witnesses.tamper import tampering
         (2, "import torch.nn.functional as F\nF.cross_entropy = lambda z, y: 0 * z.sum()"),
         (2, "import torch\ntorch.nn.functional.cross_entropy = min"),
         (2, "import torch.nn.functional as F\nsetattr(F, 'nll_loss', min)"),
+        (2, "import sys\nfor m in list(sys.modules.values()):\n    pass"),
+        (2, "import sys\nfound = [m for m in sys.modules]"),
         (2, "import gc\nfor o in gc.get_objects():\n    pass"),
     ],
 )
@@ -29,5 +31,8 @@ def test_reaching_for_the_instruments(line: int, source: str) -> None:
 
 
 def test_ordinary_code() -> None:
-    source = "import gc, torch\ngc.collect()\nx = torch.cuda.get_device_name()\nself.softmax = 'inside the window'\n"
+    source = (
+        "import sys\nhas = 'flash_attn' in sys.modules or sys.modules.get('x') or sys.modules[__name__]\n"
+    )
+    source += "import gc, torch\ngc.collect()\nx = torch.cuda.get_device_name()\nself.softmax = 'inside the window'\n"
     assert tampering(unpack(source.encode(), "train_gpt.py")) == ()

@@ -11,7 +11,7 @@ from reports.svg.canvas import Scale, figure, line, rect, short, text, ticks
 from reports.words import count, number
 
 WIDTH, LEFT, RIGHT = 480, 56, 456
-ROW, TOP = 34, 34
+ROW, TOP = 34, 14
 HEIGHT, BOTTOM = 280, 232
 SMALLEST, LARGEST = -7.0, 1.0
 """Changes of a loss on a logarithmic scale: below a ten-millionth of a nat they count as none."""
@@ -54,7 +54,7 @@ def bound_plot(name: str, found: Incompressibility) -> Markup:
 def moves_plot(name: str, found: Future) -> Markup:
     """The largest change of a loss, in stretches of the order of scoring up to the cut, on a logarithmic scale."""
     x = Scale(0, found.cut * 1.12, LEFT, RIGHT)
-    y = Scale(SMALLEST, LARGEST, BOTTOM, TOP / 2)
+    y = Scale(SMALLEST, LARGEST, BOTTOM, TOP)
     parts = []
     for power in range(round(SMALLEST) + 1, round(LARGEST) + 1):
         parts += [
@@ -70,10 +70,10 @@ def moves_plot(name: str, found: Future) -> Markup:
             rect(x(move.first) + 0.5, top, max(x(move.last) - x(move.first) - 1, 1), BOTTOM - top, style)
         )
     limit = y(_power(found.tolerance))
-    parts += [line(LEFT, limit, RIGHT, limit, "even"), text(RIGHT, limit - 5, "tolerance", "small", "end")]
-    parts += [line(x(found.cut), TOP / 2, x(found.cut), BOTTOM, "mark mark-print")]
+    parts += [line(LEFT, limit, RIGHT, limit, "even"), text(LEFT + 6, limit - 5, "tolerance", "small")]
+    parts += [line(x(found.cut), TOP, x(found.cut), BOTTOM, "mark mark-print")]
     parts += [
-        text(x(found.cut) + 4, TOP / 2 + 12, "cut k", "small"),
+        text(x(found.cut) + 4, TOP + 12, "cut k", "small"),
         line(LEFT, BOTTOM, RIGHT, BOTTOM, "axis"),
     ]
     parts.append(text((LEFT + RIGHT) / 2, BOTTOM + 38, "tokens scored so far", "label", "middle"))

@@ -72,5 +72,6 @@ def test_the_least_that_bos_was_seen_to_cost_is_subtracted() -> None:
 
 def test_counting_once_is_read_from_the_audits_own_run() -> None:
     assert counts_once(trace(*flat()))
-    assert not counts_once(trace(*flat(), repeated=3))
+    assert counts_once(trace(*flat(), repeated=3))
+    assert not counts_once(trace(*flat(), repeated=100))
     assert not counts_once(None)

@@ -16,17 +16,17 @@ BOUND = 40_000.0
 def run(surplus: float, setting: str = PLAIN.name, *, balanced: bool = True, **changes: object) -> RandomRun:
     made = RandomRun(
         setting, 1, SCORED, "final val_loss: val_bpb:", 6.5, 3.1, 4000, BOUND - surplus, BOUND, BOUND - surplus,
-        balanced, 3.0, 3.0, 6.93,
+        balanced, True, 3.0, 3.0, 6.93,
     )  # fmt: skip
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
 def test_an_honest_script_is_clear() -> None:
-    assert judge([run(-7.0), run(-11.0, AMPLIFIED.name)], 1024, TEXT, fixed=True).status == CLEAR
+    assert judge([run(-7.0), run(-11.0, AMPLIFIED.name)], 1024, TEXT).status == CLEAR
 
 
 def test_sixty_four_bits_are_proof_and_the_words_can_be_quoted() -> None:
-    found = judge([run(900.0)], 1024, TEXT, fixed=True)
+    found = judge([run(900.0)], 1024, TEXT)
     assert found.status == PROVED
     assert "39,100 bits" in found.reason
     assert "899 bits, p < 1e-270" in found.reason
@@ -34,49 +34,49 @@ def test_sixty_four_bits_are_proof_and_the_words_can_be_quoted() -> None:
 
 @pytest.mark.parametrize(("surplus", "status"), [(30.0, CLEAR), (50.0, DOUBTFUL), (65.5, PROVED)])
 def test_less_is_no_proof(surplus: float, status: str) -> None:
-    assert judge([run(surplus)], 1024, TEXT, fixed=True).status == status
+    assert judge([run(surplus)], 1024, TEXT).status == status
 
 
 def test_a_line_that_was_not_named_beforehand_is_a_question() -> None:
-    assert judge([run(900.0)], 1024, TEXT, fixed=False).status == DOUBTFUL
+    assert judge([run(900.0, fixed=False)], 1024, TEXT).status == DOUBTFUL
 
 
 def test_a_leak_outside_torch_is_proved_by_its_number() -> None:
     leaks = [run(26_000.0, balanced=False, loss=2.359), run(26_000.0, balanced=False, loss=2.389)]
-    assert judge(leaks, 1024, TEXT, fixed=True).status == PROVED
+    assert judge(leaks, 1024, TEXT).status == PROVED
 
 
 def test_a_scaled_loss_is_a_question() -> None:
     scaled = [run(9_000.0, balanced=False, loss=0.7 * 6.93), run(9_000.0, balanced=False, loss=0.7 * 6.93)]
     reference = dataclasses.replace(TEXT, loss=0.7 * 5.1)
-    assert judge(scaled, 1024, reference, fixed=True).status == DOUBTFUL
+    assert judge(scaled, 1024, reference).status == DOUBTFUL
 
 
 def test_a_strong_cache_is_no_fixed_denominator() -> None:
     strong = [run(39_000.0, balanced=False, loss=0.18936), run(39_000.0, balanced=False, loss=0.18832)]
-    assert judge(strong, 1024, TEXT, fixed=True).status == PROVED
+    assert judge(strong, 1024, TEXT).status == PROVED
 
 
 def test_a_constant_share_of_noise_but_not_of_text_is_a_leak() -> None:
     leaks = [run(9_000.0, balanced=False, loss=0.7 * 6.93), run(9_000.0, balanced=False, loss=0.7 * 6.93)]
-    assert judge(leaks, 1024, dataclasses.replace(TEXT, loss=0.9 * 5.1), fixed=True).status == PROVED
+    assert judge(leaks, 1024, dataclasses.replace(TEXT, loss=0.9 * 5.1)).status == PROVED
 
 
 def test_a_fixed_denominator_is_a_question() -> None:
     tiny = [run(BOUND - 10, balanced=False, loss=0.0005), run(BOUND - 10, balanced=False, loss=0.0006)]
-    assert judge(tiny, 1024, TEXT, fixed=True).status == DOUBTFUL
+    assert judge(tiny, 1024, TEXT).status == DOUBTFUL
 
 
 def test_a_number_that_is_the_same_for_other_data_is_invented() -> None:
     fixed = run(0.0, balanced=False, loss=TEXT.loss, bpb=TEXT.bpb, claimed=None, outcome="unknown")
-    found = judge([fixed], 1024, TEXT, fixed=True)
+    found = judge([fixed], 1024, TEXT)
     assert (found.status, found.invented) == (PROVED, True)
 
 
 def test_two_decimals_may_coincide() -> None:
     fixed = run(0.0, balanced=False, loss=TEXT.loss, bpb=TEXT.bpb, claimed=None, outcome="unknown")
     coarse = dataclasses.replace(TEXT, digits=2)
-    assert judge([fixed], 1024, coarse, fixed=True).status == NOT_COVERED
+    assert judge([fixed], 1024, coarse).status == NOT_COVERED
 
 
 def test_further_seeds_are_factors() -> None:

@@ -21,6 +21,8 @@ from harness.worlds import World
 
 WHOLE = 0.97
 """Share of the val positions from which on all of them are taken to count."""
+AGAIN = 0.05
+"""Share of the counted positions up to which repeats by the same state are taken for one score."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +55,15 @@ def watched(run: Run, world: World, claim: Claim, *, once: bool = False) -> Watc
 
 
 def counts_once(trace: Trace | None) -> bool:
-    """Whether the books of a run show that nearly every val position counts, and each with one score."""
+    """Whether the books of a run show that nearly every val position counts, and each with one score.
+
+    The last window of a sliding evaluation counts some positions again, by the same state: at most a twentieth.
+    """
     if trace is None or not trace.covers or trace.coverage is None:
         return False
-    return trace.coverage.repeated == 0 and trace.coverage.scored >= WHOLE * trace.coverage.expected
+    seen = trace.coverage
+    few = seen.repeated <= AGAIN * seen.scored and not seen.repeated_after_update
+    return few and seen.scored >= WHOLE * seen.expected
 
 
 def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:

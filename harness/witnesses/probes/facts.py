@@ -16,9 +16,10 @@ class RandomRun:
     """One run on random tokens. `line` is the claimed line as printed; `claimed` and `bound` are bits for the `letters`
     scored tokens that are not BOS; `byte_claimed` are the bits that the printed BPB stands for over official bytes.
 
-    `balanced` tells that the losses watched add up to the printed loss; `watched_loss` is their mean in nats.
-    `setting` names what was changed besides scale; `outcome` is "scored", or a sentence where nothing can be counted.
-    `bytes_per_token` is what loss and BPB of the line imply, beside the official figure.
+    `balanced` tells that the losses watched add up to the printed loss; `watched_loss` is their mean in nats. `fixed`
+    tells that the line is the claimed one, not just the last with a BPB. `setting` names what was changed besides
+    scale; `outcome` is "scored", or a sentence where nothing can be counted. `bytes_per_token` is what loss and BPB of
+    the line imply, beside the official figure.
     """
 
     setting: str
@@ -32,6 +33,7 @@ class RandomRun:
     bound: float | None = None
     byte_claimed: float | None = None
     balanced: bool = False
+    fixed: bool = False
     bytes_per_token: float | None = None
     official_bytes_per_token: float | None = None
     watched_loss: float | None = None

@@ -28,7 +28,7 @@ from harness.worlds.tuning import Tuning
 STEPS = 4
 PLAIN = Tuning("rates of training near zero", STEPS, 1e-5)
 AMPLIFIED = Tuning("and rates of adaptation raised", STEPS, 1e-5, rate_factor=8.0, least_rate=5e-3, repeats=4)
-MORE_SEEDS = 2
+MORE_SEEDS = 4
 WORTH_MORE = 8.0
 """Bits of evidence from which on further seeds are drawn."""
 WHOLE = 0.05
@@ -57,7 +57,7 @@ def incompressibility(lab: Laboratory) -> Incompressibility:
         runs.append(_account(lab.case, lab.run_in(world, tuning, f"random-{seed}"), world, tuning, seed))
         if runs[-1].surplus is None:
             break
-    return judge(runs, lab.world.vocab_size, _reference(lab), fixed=lab.case.claim.label is not None)
+    return judge(runs, lab.world.vocab_size, _reference(lab))
 
 
 def _closed(case: Case) -> str | None:
@@ -115,11 +115,11 @@ def _account(case: Case, run: Run, world: World, tuning: Tuning, seed: int) -> R
         )
     line = claimed_line(run, case.claim, case.submission)
     if line is None:
-        return RandomRun(tuning.name, seed, "On random tokens the script did not print its claimed line.")
+        return RandomRun(tuning.name, seed, "On random tokens the script printed no score.")
     seen = watched(run, world, case.claim, once=counts_once(case.trace))
     if seen is None:
         why = "No loss of a val token was seen, so which of them count is not known."
-        return RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb)
+        return RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb, fixed=line.fixed)
     return account(line, seen, world, tuning.name, seed)
 
 
@@ -129,9 +129,9 @@ def account(line: Line, seen: Watched, world: World, setting: str, seed: int) ->
     counted, size = seen.counted, world.vocab_size
     per_token = line.loss / bits.LN2 / line.bpb if line.loss and line.bpb else None
     known = RandomRun(
-        setting, seed, facts.SCORED, line.text, line.loss, line.bpb, counted.letters, balanced=seen.balanced,
-        bytes_per_token=per_token, official_bytes_per_token=float(counted.weights @ octets / counted.weights.sum()),
-        watched_loss=seen.mean,
+        setting, seed, facts.SCORED, line.text, line.loss, line.bpb, counted.letters,
+        balanced=seen.balanced, fixed=line.fixed, bytes_per_token=per_token,
+        official_bytes_per_token=float(counted.weights @ octets / counted.weights.sum()), watched_loss=seen.mean,
     )  # fmt: skip
     if seen.classes < size - 1:
         return dataclasses.replace(
@@ -179,8 +179,9 @@ def _reference(lab: Laboratory) -> Reference:
     return Reference(line.loss, line.bpb, seen.mean if seen else None, digits)
 
 
-def judge(runs: list[RandomRun], vocab_size: int, reference: Reference, *, fixed: bool) -> Incompressibility:
-    """The decision. `fixed` tells that the claimed line was named beforehand."""
+def judge(runs: list[RandomRun], vocab_size: int, reference: Reference) -> Incompressibility:
+    """The decision."""
+    fixed = all(r.fixed for r in runs)
     if _invented(runs, reference):
         words = f"On random tokens the claimed line printed what it printed for real text: {runs[-1].line}"
         status = facts.PROVED if fixed else facts.DOUBTFUL

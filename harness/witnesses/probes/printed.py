@@ -34,15 +34,14 @@ class Line:
 
 
 def claimed_line(run: Run, claim: Claim, submission: Submission) -> Line | None:
-    """The last line of the run that carries the claimed label; None where the run did not print it.
+    """The last line of the run that carries the claimed label; where there is none, the last line with a BPB, not fixed.
 
-    Standard output before standard error before the logs that the run wrote.
+    Standard output before standard error before the logs that the run wrote. None where no score was printed at all.
     """
-    for text in _outputs(run, submission):
-        found = last_line(text, claim.label)
-        if found is not None:
-            return found
-    return None
+    texts = _outputs(run, submission)
+    labels = dict.fromkeys([claim.label, None])
+    found = (last_line(text, label) for label in labels for text in texts)
+    return next((line for line in found if line is not None), None)
 
 
 def last_line(text: str, label: str | None) -> Line | None:
