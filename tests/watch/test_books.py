@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,19 @@ def test_another_line_says_nothing_about_the_claimed_one(watched: Watched) -> No
     trace = watched('evaluate("summary")', is_claimed=lambda line: line.startswith("final_lora_ttt"))
     assert trace.balance.line is None
     assert not trace.covers
+
+
+def test_a_model_that_computes_with_losses_does_not_fill_the_book(
+    watched: Callable[..., Trace], tmp_path: Path
+) -> None:
+    source = """
+        with torch.no_grad():
+            surprise = F.cross_entropy(net.logits(X[:4]).reshape(-1, 64), Y[:4].reshape(-1), reduction="none")
+            h = surprise.view(4, 64, 1).expand(4, 64, 64)
+            for _ in range(20):
+                h = torch.sin(h @ torch.eye(64)) + h
+        evaluate()
+    """
+    assert watched(source).balance.nats
+    assert (tmp_path / "trace" / "codes.bin").stat().st_size < 500_000
+    assert (tmp_path / "trace" / "events.jsonl").stat().st_size < 500_000

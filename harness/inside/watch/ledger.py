@@ -18,6 +18,7 @@ NODE = 1 << 40  # codes from here on name a node (a sum of codes); below, a row 
 LEARNING = ("backward", "update", "taken")
 """Events that say from which val positions a model was changed."""
 _MAX_EVENTS = 400_000
+_MAX_CODES = 30_000_000
 _MAX_FRAMES = 8
 
 
@@ -40,6 +41,7 @@ class Ledger:
         self._code_rows = 0
         self._value_rows = 0
         self.nodes: list[np.ndarray] = []
+        self.coarse: set[int] = set()
         self._positions = np.empty(1 << 16, np.int32)
         self.closed = False
 
@@ -125,6 +127,9 @@ class Ledger:
     def codes(self, codes: np.ndarray) -> tuple[int, int]:
         """Append to codes.bin; returns (first row, count)."""
         first = self._code_rows
+        if first + len(codes) > _MAX_CODES and not self.closed:
+            self._write({"e": "overflow", "q": self.sequence})
+            self.close()
         if not self.closed:
             self._codes.write(codes.astype("<i8").tobytes())
         self._code_rows += len(codes)
@@ -139,14 +144,21 @@ class Ledger:
         return first
 
     def node(self, codes: np.ndarray, coarse: bool = False) -> int:
-        """The code of the sum of `codes`; -1 for an empty sum, the code itself for a sum of one."""
+        """The code of the sum of `codes`; -1 for an empty sum, the code itself for a sum of one.
+
+        A coarse node is a set: what it is made of, not how often. A set of one set is that set.
+        """
         codes = codes[codes >= 0]
+        if coarse:
+            codes = np.unique(codes)
         if len(codes) == 0:
             return -1
-        if len(codes) == 1 and not coarse:
+        if len(codes) == 1 and (not coarse or int(codes[0]) - NODE in self.coarse):
             return int(codes[0])
         first, count = self.codes(codes)
         number = len(self.nodes)
+        if coarse:
+            self.coarse.add(number)
         self.nodes.append(codes)
         if not self.closed:
             self._write({"e": "node", "id": number, "o": first, "n": count, "c": int(coarse)})

@@ -108,6 +108,8 @@ class Tracker:
         """Run `func` as it is, then let the codes follow. A failure of the tracking never reaches the script."""
         with DisableTorchFunctionSubclass():
             result = func(*args, **kwargs)
+        if self._ledger.closed:
+            return result
         try:
             with DisableTorchFunction(), torch.no_grad():
                 return self._codes_follow(func, name, args, kwargs, result)
@@ -209,12 +211,18 @@ class Tracker:
         codes = torch.where(left >= 0, left, right).contiguous()
         count = int(both.sum())
         if count:
-            if count > _MAX_NODES:
+            pairs = torch.stack([left[both], right[both]], 1)
+            pairs, which = torch.unique(pairs, dim=0, return_inverse=True)
+            if len(pairs) > _MAX_NODES:
                 return self._coarse(args, {}, result)
-            flat, a, b = codes.view(-1), left.reshape(-1), right.reshape(-1)
-            for i in torch.nonzero(both.reshape(-1)).view(-1).tolist():
-                flat[i] = self._ledger.node(np.array([a[i].item(), b[i].item()], np.int64))
+            nodes = [self._sum_of_two(a, b) for a, b in pairs.tolist()]
+            codes[both] = torch.tensor(nodes, dtype=torch.int64)[which.view(-1)]
         return codes
+
+    def _sum_of_two(self, a: int, b: int) -> int:
+        return self._ledger.node(
+            np.array([a, b], np.int64), coarse=a == b and a - NODE in self._ledger.coarse
+        )
 
     def _chosen(
         self, name: str, first_when: torch.Tensor, a: Any, b: Any, result: torch.Tensor
