@@ -81,6 +81,7 @@ def scale_profile(
     vocab_size, caseops = _vocabulary(source, found, words)
     kernels = any("@triton.jit" in text for text in (source, *used.values()))
     sizes = dataclasses.replace(_sizes(found, vocab_size, kernels, shrink), kernels=kernels)
+    sizes = dataclasses.replace(sizes, prefix=any("prefix_doc" in n.name and n.value > 0 for n in found))
     sizes = sizes if tuning is None else _fewer_steps(sizes, tuning.steps)
     env: dict[str, str] = {}
     argv: list[str] = []

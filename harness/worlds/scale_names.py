@@ -246,7 +246,8 @@ _TABLE: tuple[tuple[str, float, Callable[[float, Sizes], float], str], ...] = (
     (r"val_batch_(size|tokens)|eval_batch_(tokens|size)|val_bs|eval_bs_tokens|vbs", 8192, _val_batch,
      "tokens of an evaluation batch"),
     (r".*batch_(tokens|size_tokens|toks)(_start|_end|_min|_max)?|tokens_per_(step|batch)|total_batch_size"
-     r"|train_batch_size|batch_tokens|(target_)?micro_?(batch_)?tok(en)?s", 8192, _train_batch, "tokens of a training step"),
+     r"|train_batch_size|batch_tokens|(target_)?micro_?(batch_)?tok(en)?s", 8192, _train_batch,
+     "tokens of a training step"),
     (r"(grad|gradient)_?accum(ulation)?(_steps)?", 3, _accumulation, "parts of a training step"),
     (r"(device|micro|train)_?batch_?(size|seqs)?|tok_per_rank|batch_size", 8, _micro_batch, "sequences of a step"),
     (r".*(eval|val|sliding|slide|slot|score|ngram).*batch.*(seqs|size|windows)?|batch_(seqs|windows)", 17,

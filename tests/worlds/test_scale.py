@@ -82,6 +82,29 @@ def test_the_small_run_has_the_claimed_one_s_shape() -> None:
     assert scale.val_tokens / buckets == pytest.approx(62_021_632 / 4_194_304, rel=0.5)
 
 
+def test_prefix_of_documents_spans_several_updates() -> None:
+    """Where the whole model learns from the first documents in phases, each phase takes steps, and scores follow them."""
+    phased = (
+        SCRIPT
+        + """
+prefix_docs = int(os.environ.get("PHASED_TTT_PREFIX_DOCS", 2000))
+chunk = int(os.environ.get("GLOBAL_TTT_CHUNK_TOKENS", 32768))
+batch = int(os.environ.get("TTT_BATCH_SIZE", 64))
+"""
+    )
+    scale = scale_profile(phased, {"VOCAB_SIZE": "8192"})
+    documents = scale.val_tokens / 170
+    prefix, batch = int(scale.env["PHASED_TTT_PREFIX_DOCS"]), int(scale.env["TTT_BATCH_SIZE"])
+    assert documents / 2 < prefix < documents - batch / 2, "documents are left that are scored after it"
+    assert prefix / batch >= 2, "scored in several batches, with phases between"
+    assert prefix / 3 * 170 > 2 * int(scale.env["GLOBAL_TTT_CHUNK_TOKENS"]), (
+        "a third holds more than its last chunk"
+    )
+    assert (
+        int(scale_profile(SCRIPT.replace("NGRAM_BUCKETS", "TTT_BATCH_SIZE"), {}).env["TTT_BATCH_SIZE"]) == 8
+    )
+
+
 def test_constants_are_replaced_in_place() -> None:
     scale = scale_profile(SCRIPT, {})
     assert scale.source.count("\n") == SCRIPT.count("\n")
