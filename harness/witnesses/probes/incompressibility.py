@@ -27,7 +27,7 @@ from harness.worlds.tuning import Tuning
 
 STEPS = 4
 PLAIN = Tuning("rates of training near zero", STEPS, 1e-5)
-AMPLIFIED = Tuning("and rates of adaptation raised", STEPS, 1e-5, rate_factor=8.0, least_rate=5e-3, repeats=4)
+AMPLIFIED = Tuning("and rates of adaptation raised", STEPS, 1e-5, rate_factor=8.0, least_rate=0.02, repeats=8)
 MORE_SEEDS = 4
 WORTH_MORE = 8.0
 """Bits of evidence from which on further seeds are drawn."""
