@@ -20,6 +20,7 @@ from torch._C import (
 from .ledger import NODE, Ledger, runs
 
 _MAX_NODES = 4096  # more slices than this in one reduction are taken as one
+_MANY_NODES = 200_000  # a script that has made so many computes with losses, it does not count them
 
 
 def _names(*groups: str) -> frozenset[str]:
@@ -213,11 +214,15 @@ class Tracker:
         if count:
             pairs = torch.stack([left[both], right[both]], 1)
             pairs, which = torch.unique(pairs, dim=0, return_inverse=True)
-            if len(pairs) > _MAX_NODES:
+            if len(pairs) > self._nodes_left():
                 return self._coarse(args, {}, result)
             nodes = [self._sum_of_two(a, b) for a, b in pairs.tolist()]
             codes[both] = torch.tensor(nodes, dtype=torch.int64)[which.view(-1)]
         return codes
+
+    def _nodes_left(self) -> int:
+        """How many nodes one operation may make; beyond, its elements are taken as one."""
+        return _MAX_NODES if len(self._ledger.nodes) < _MANY_NODES else 1
 
     def _sum_of_two(self, a: int, b: int) -> int:
         return self._ledger.node(
@@ -265,7 +270,7 @@ class Tracker:
         if result.numel() == 1:
             return torch.full(result.shape, self._ledger.node(own.reshape(-1).numpy()), dtype=torch.int64)
         dims = kwargs.get("dim", args[1] if len(args) > 1 else None)
-        if dims is None or isinstance(dims, torch.dtype) or result.numel() > _MAX_NODES:
+        if dims is None or isinstance(dims, torch.dtype) or result.numel() > self._nodes_left():
             return self._coarse(args, kwargs, result)
         axes = sorted({d % own.dim() for d in ([dims] if isinstance(dims, int) else dims)})
         kept = [d for d in range(own.dim()) if d not in axes]
