@@ -29,12 +29,14 @@ from __future__ import annotations
 from harness.case import Case, Finding, Status
 from harness.witnesses.static import StaticFacts
 from rules.code import from_code
+from rules.experiments import tested
 from rules.registry import rule
 
 KINDS = ("paid_prefix", "val_calibration")
 
 
 @rule("D4", title="No answers in the artifact", categories=KINDS, needs=("static",))
+@tested("D4")
 def no_answers_in_the_artifact(case: Case) -> Finding:
     """What the code says."""
     return from_code(case, "D4", KINDS, seen)

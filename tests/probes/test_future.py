@@ -90,17 +90,19 @@ def test_an_artifact_that_changes_with_val_is_a_question(artifact: str, status: 
     assert decide(dataclasses.replace(still, artifact=artifact), follows_stream=True).status == status
 
 
-def test_the_artifact_is_what_was_written_and_read_back_last() -> None:
-    def opened(path: str, writes: bool) -> OpenEvent:
+def test_the_artifact_is_what_was_read_back_last() -> None:
+    def opened(path: str, writes: bool = False) -> OpenEvent:
         return OpenEvent(0, 0, path, writes)
 
     events = [
-        opened("/world/val.bin", False),
-        opened("raw.pt", True),
-        opened("raw.pt", False),
-        opened("./final.ptz", True),
-        opened("final.ptz", False),
-        opened("log.txt", True),
+        opened("/world/datasets/x/fineweb_val_000000.bin"),
+        opened("raw.pt"),
+        opened("./final.ptz", writes=True),
+        opened("/work/records/mine/./final.ptz"),
+        opened("train_gpt.py"),
+        opened("data/tokenizers/a.model"),
+        opened("/work/data/tokenizers/a.model"),
+        opened("log.txt", writes=True),
     ]
-    assert read_back(events) == "final.ptz"
-    assert read_back(events[:2]) is None
+    found = read_back(events, "records/mine", {"train_gpt.py", "data/tokenizers/a.model"})
+    assert found == ["records/mine/final.ptz", "records/mine/raw.pt"]

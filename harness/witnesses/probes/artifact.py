@@ -1,10 +1,11 @@
-"""The artifact of a run: the file that the script wrote and read back last, hashed outside the sandbox."""
+"""The artifact of a run: the file of its own making that it read back last, hashed outside the sandbox."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from pathlib import Path, PurePosixPath
+import posixpath
+from collections.abc import Collection, Sequence
 
 from harness.case import Submission
 from harness.emulate import Run
@@ -24,41 +25,41 @@ class Artifact:
 
 
 def artifact_of(run: Run, submission: Submission) -> Artifact | None:
-    """The artifact of a run; None where no file was written and then read back, or it is gone.
+    """The artifact of a run; None where no file that the run made was read back.
 
-    Which file it is, the ledger says; what it holds is read from outside.
+    Which file it is, the ledger says; what it holds is read from outside. torch.save writes without Python seeing it, so
+    a file that lies in the work folder and was not brought counts as made by the run.
     """
     try:
         opens = read_record(run.out / "trace").opens
     except LedgerError:
         return None
-    name = read_back(opens)
-    return None if name is None else _hashed(run, name, submission)
-
-
-def read_back(opens: list[OpenEvent]) -> str | None:
-    """The path of the file that was read back last, of those that the run itself wrote before."""
-    written: set[str] = set()
-    last = None
-    for event in opens:
-        if event.writes:
-            written.add(_plain(event.path))
-        elif _plain(event.path) in written:
-            last = _plain(event.path)
-    return last
-
-
-def _plain(path: str) -> str:
-    return str(PurePosixPath(path))
-
-
-def _hashed(run: Run, name: str, submission: Submission) -> Artifact | None:
     folder = submission.folder.strip("/") or submission.name
-    places = [name.removeprefix("/work/")] if name.startswith("/") else [f"{folder}/{name}", name]
-    for place in places:
+    for name in read_back(opens, folder, submission.files):
         try:
-            data = read_result(Path(run.out / "work"), place, max_bytes=_MOST_BYTES)
+            data = read_result(run.out / "work", name, max_bytes=_MOST_BYTES)
         except ResultError:
             continue
-        return Artifact(place, hashlib.sha256(data).hexdigest())
+        return Artifact(name, hashlib.sha256(data).hexdigest())
     return None
+
+
+def read_back(opens: Sequence[OpenEvent], folder: str, brought: Collection[str]) -> list[str]:
+    """Files below the work folder that were read, the last one first; none that the submission brought.
+
+    `folder` is where in the work folder the submission lies.
+    """
+    names = []
+    for event in reversed(opens):
+        path = event.path if event.path.startswith("/") else f"/work/{folder}/{event.path}"
+        plain = posixpath.normpath(path)
+        if (
+            event.writes
+            or not plain.startswith("/work/")
+            or plain.startswith(("/work/data/", "/work/.audit/"))
+        ):
+            continue
+        name = plain.removeprefix("/work/")
+        if name.removeprefix(f"{folder}/") not in brought:
+            names.append(name)
+    return list(dict.fromkeys(names))
