@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 
 import pytest
 
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, NOT_COVERED, PROVED, SCORED, RandomRun
 from harness.witnesses.probes.incompressibility import AMPLIFIED, PLAIN, Reference, judge, total
 
+incompressibility = importlib.import_module("harness.witnesses.probes.incompressibility")
 TEXT = Reference(loss=4.9, bpb=2.0, watched_loss=5.1, digits=8)
 BOUND = 40_000.0
 
@@ -82,3 +84,37 @@ def test_two_decimals_may_coincide() -> None:
 def test_further_seeds_are_factors() -> None:
     runs = [run(40.0), run(-10.0, AMPLIFIED.name), run(39.0)]
     assert total(runs) == pytest.approx(78.0)
+
+
+def planned(
+    monkeypatch: pytest.MonkeyPatch, shown: list[RandomRun], *, amplifies: bool
+) -> list[tuple[str, int]]:
+    """The runs that are made when they show this, one after the other."""
+    monkeypatch.setattr(incompressibility, "_amplifies", lambda case: amplifies)
+    runs: list[RandomRun] = []
+    made = []
+    for (tuning, seed), seen in zip(incompressibility._plan(None, runs), shown, strict=False):  # type: ignore[arg-type]
+        made.append(("loud" if tuning is AMPLIFIED else "plain", seed))
+        runs.append(dataclasses.replace(seen, setting=tuning.name))
+    return made
+
+
+def test_a_proof_or_a_script_that_never_adapts_needs_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert planned(monkeypatch, [run(900.0)] * 9, amplifies=True) == [("plain", 1)]
+    assert planned(monkeypatch, [run(-7.0)] * 9, amplifies=False) == [("plain", 1)]
+
+
+def test_adaptation_is_raised_and_unwatched_losses_are_looked_at_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert planned(monkeypatch, [run(-7.0)] * 9, amplifies=True) == [("plain", 1), ("loud", 2)]
+    leak = run(900.0, balanced=False)
+    assert planned(monkeypatch, [leak] * 9, amplifies=False) == [("plain", 1), ("plain", 2)]
+
+
+def test_what_shows_a_little_is_looked_at_until_it_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = [run(-4.0), *[run(20.0)] * 9]
+    assert planned(monkeypatch, weak, amplifies=True) == [
+        ("plain", 1),
+        *[("loud", seed) for seed in (2, 3, 4, 5)],
+    ]

@@ -5,7 +5,9 @@ Each has a hypothesis, a statistic and a decision, written at the top of its fil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.witnesses.probes.choose import FUTURE, INCOMPRESSIBILITY, MODES, chosen
 from harness.witnesses.probes.facts import Future, Incompressibility, Move, ProbeFacts, RandomRun
@@ -27,8 +29,8 @@ __all__ = [
 
 
 def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
-    """Make these experiments, one after the other."""
-    return ProbeFacts(
-        incompressibility=incompressibility(lab) if INCOMPRESSIBILITY in probes else None,
-        future=future(lab) if FUTURE in probes else None,
-    )
+    """Make these experiments, side by side where there are cores for it: each is a chain of runs of one thread."""
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
+        later = pool.submit(future, lab) if FUTURE in probes else None
+        return ProbeFacts(random.result() if random else None, later.result() if later else None)

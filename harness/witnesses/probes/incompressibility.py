@@ -75,8 +75,11 @@ def _closed(case: Case) -> str | None:
 def _plan(case: Case, runs: list[RandomRun]) -> Iterator[tuple[Tuning, int]]:
     """The runs to make, decided by those before them: e-values allow to go on as long as one likes."""
     yield PLAIN, 1
-    if not (runs[0].balanced and total(runs) >= bits.PROVED):
-        yield (AMPLIFIED if _amplifies(case) else PLAIN), 2
+    settled = runs[0].balanced and not WORTH_MORE <= total(runs) < bits.PROVED
+    if _amplifies(case) and not (settled and total(runs) >= bits.PROVED):
+        yield AMPLIFIED, 2
+    elif not settled:
+        yield PLAIN, 2
     for seed in range(3, 3 + MORE_SEEDS):
         if not WORTH_MORE <= total(runs) < bits.PROVED:
             return
@@ -93,7 +96,11 @@ def _amplifies(case: Case) -> bool:
 
 def _best(runs: list[RandomRun]) -> Tuning:
     """The setting in which more showed."""
-    loud = runs[1].setting == AMPLIFIED.name and (runs[1].surplus or 0.0) > (runs[0].surplus or 0.0)
+    loud = (
+        len(runs) > 1
+        and runs[1].setting == AMPLIFIED.name
+        and (runs[1].surplus or 0.0) > (runs[0].surplus or 0.0)
+    )
     return AMPLIFIED if loud else PLAIN
 
 
