@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -79,12 +80,13 @@ def emulate(
     wall_s: float = 300,
     world: World | None = None,
     tuning: Tuning | None = None,
+    left: Path | None = None,
 ) -> Run:
     """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
-    `tuning` is what an experiment changes besides scale. A run that fails in a way our scale or our launcher may have
-    caused is repeated another way. Raises ValueError when the submission has no script, SandboxUnavailable when there is
-    no sandbox.
+    `tuning` is what an experiment changes besides scale; `left` is the work folder that an earlier run left. A run that
+    fails in a way our scale or our launcher may have caused is repeated another way. Raises ValueError when the
+    submission has no script, SandboxUnavailable when there is no sandbox.
     """
     if submission.script is None:
         raise ValueError(f"{submission.name} has no script to run")
@@ -94,7 +96,7 @@ def emulate(
         if reasons:
             shutil.rmtree(out)
         run = _attempt(
-            submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, tuning, way
+            submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, tuning, left, way
         )
         tried, way = way, other_way(way, run.outcome, run.reason, run.overrides)
         if way is not None:
@@ -141,7 +143,7 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
 
 def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
-    wall_s: float, world: World | None, tuning: Tuning | None, way: Way,
+    wall_s: float, world: World | None, tuning: Tuning | None, left: Path | None, way: Way,
 ) -> Run:  # fmt: skip
     scale = scale_profile(
         script.runnable,
@@ -155,7 +157,7 @@ def _attempt(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
         caseops=scale.caseops,
     )  # fmt: skip
-    place = _lay_out(submission, script, scale, claim, world, out, watch, way.torchrun)
+    place = _lay_out(submission, script, scale, claim, world, out, watch, way.torchrun, left)
     completed = sandbox.run(
         [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
         mounts=_mounts(script, world, out),
@@ -207,12 +209,14 @@ class _Place:
 
 def _lay_out(
     submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool,
-    torchrun: bool,
+    torchrun: bool, left: Path | None,
 ) -> _Place:  # fmt: skip
     """Fill out/work as the sandbox will see it at /work: the submission where it was, the data beside it."""
     folder = submission.folder.strip("/") or submission.name
     here = out / "work" / folder
-    shutil.copytree(submission.root, here, symlinks=True)
+    if left is not None:
+        _carry_over(left, out / "work")
+    shutil.copytree(submission.root, here, symlinks=True, dirs_exist_ok=True)
     path = here / script.path
     path.parent.mkdir(parents=True, exist_ok=True)
     for name, text in {script.path: scale.source, **scale.helpers}.items():
@@ -239,6 +243,18 @@ def _lay_out(
     }
     (out / "audit" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return place
+
+
+def _carry_over(left: Path, work: Path) -> None:
+    """Copy the plain files that an earlier run left, but for the data: a stranger's links and pipes stay behind."""
+    for folder, folders, files in os.walk(left):
+        here = Path(folder)
+        place = work / here.relative_to(left)
+        place.mkdir(parents=True, exist_ok=True)
+        folders[:] = [f for f in folders if not (here / f).is_symlink() and (here != left or f != "data")]
+        for name in files:
+            if not (here / name).is_symlink() and (here / name).is_file():
+                shutil.copyfile(here / name, place / name)
 
 
 def _helpers(submission: Submission, script: Script) -> dict[str, str]:

@@ -148,7 +148,12 @@ def experiments(case: Case) -> list[tuple[str, str, str]]:
     """(name, status in words, sentence) of each experiment that was made."""
     if case.probes is None:
         return []
-    named = (("Random tokens", case.probes.incompressibility), ("Changed future", case.probes.future))
+    made = case.probes
+    named = (
+        ("Random tokens", made.incompressibility),
+        ("Changed future", made.future),
+        ("Again", made.again),
+    )
     return [(name, PROBE[found.status], found.reason) for name, found in named if found is not None]
 
 

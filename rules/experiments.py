@@ -51,6 +51,9 @@ def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
         said.append((random.status == PROVED, random.reason))
     if future is not None and future.status in (PROVED, DOUBTFUL) and rule in _rules_of(case, future):
         said.append((future.status == PROVED, future.reason))
+    once_more = case.probes.again
+    if once_more is not None and once_more.status == DOUBTFUL and rule == "D4":
+        said.append((False, once_more.reason))
     if said:
         return _with(
             case, finding, " ".join(reason for _, reason in said), proved=any(sure for sure, _ in said)

@@ -9,14 +9,16 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from harness.witnesses.probes.choose import FUTURE, INCOMPRESSIBILITY, MODES, chosen
-from harness.witnesses.probes.facts import Future, Incompressibility, Move, ProbeFacts, RandomRun
+from harness.witnesses.probes.again import again
+from harness.witnesses.probes.choose import AGAIN, FUTURE, INCOMPRESSIBILITY, MODES, chosen
+from harness.witnesses.probes.facts import Again, Future, Incompressibility, Move, ProbeFacts, RandomRun
 from harness.witnesses.probes.future import future
 from harness.witnesses.probes.incompressibility import incompressibility
 from harness.witnesses.probes.laboratory import Laboratory
 
 __all__ = [
     "MODES",
+    "Again",
     "Future",
     "Incompressibility",
     "Laboratory",
@@ -33,4 +35,9 @@ def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
         later = pool.submit(future, lab) if FUTURE in probes else None
-        return ProbeFacts(random.result() if random else None, later.result() if later else None)
+        once_more = pool.submit(again, lab) if AGAIN in probes else None
+        return ProbeFacts(
+            random.result() if random else None,
+            later.result() if later else None,
+            once_more.result() if once_more else None,
+        )

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from harness.case import Finding, Status
 
 MODES = ("auto", "all", "none")
-INCOMPRESSIBILITY, FUTURE = "incompressibility", "future"
-ALL = (INCOMPRESSIBILITY, FUTURE)
+INCOMPRESSIBILITY, FUTURE, AGAIN = "incompressibility", "future", "again"
+ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN)
 
 _ASKS = {
     INCOMPRESSIBILITY: ("C1", "C2", "C3", "C4", "B1", "N2"),
     FUTURE: ("C1", "C3", "C4", "D4", "N2"),
+    AGAIN: ("D4", "N1"),
 }
 _SETTLED = (Status.PASS, Status.NOT_APPLICABLE)
 

@@ -105,8 +105,22 @@ class Future:
 
 
 @dataclasses.dataclass(frozen=True)
+class Again:
+    """The same run once more, among the files that the first one left: `status` is doubtful, clear or not_covered.
+
+    `first` and `second` are the claimed lines as printed.
+    """
+
+    status: str
+    reason: str
+    first: str | None = None
+    second: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ProbeFacts:
     """What each probe found; None where it was not asked."""
 
     incompressibility: Incompressibility | None = None
     future: Future | None = None
+    again: Again | None = None

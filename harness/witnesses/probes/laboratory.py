@@ -25,11 +25,12 @@ class Laboratory:
     sandbox: Sandbox
     wall_s: float
 
-    def run_in(self, world: World, tuning: Tuning | None, name: str) -> Run:
-        """Run the unmodified script in another world. `name` is the name of the run's folder."""
+    def run_in(self, world: World, tuning: Tuning | None, name: str, *, left: Path | None = None) -> Run:
+        """Run the unmodified script in another world. `name` is the name of the run's folder, `left` the work folder of an
+        earlier run that this one finds."""
         return emulate(
             self.case.submission, self.case.claim, self.folder / name, cache=self.cache, sandbox=self.sandbox,
-            wall_s=self.wall_s, world=world, tuning=tuning,
+            wall_s=self.wall_s, world=world, tuning=tuning, left=left,
         )  # fmt: skip
 
     def random_world(self, seed: int) -> World:
