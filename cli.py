@@ -311,6 +311,32 @@ def bench_static(repo: Path, prs: str, work: Path | None, processes: int, table_
         write_atomically(table_file, text)
 
 
+@bench_group.command("probes")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option("--prs", required=True, help="Pull requests, as numbers with commas.")
+@click.option(
+    "--work", required=True, type=click.Path(path_type=Path), help="Folder of results; a second call resumes."
+)
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_probes(repo: Path, prs: str, work: Path, table_file: Path | None) -> None:
+    """Make every experiment on chosen pull requests, one after the other, and print what each showed."""
+    from harness.bench import batch, probes, targets
+
+    try:
+        chosen = targets.pull_requests(repo, [int(n) for n in prs.split(",") if n.strip()])
+    except (IntakeError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    batch.run_batch(chosen, work, 1, ["--probes", "all", "--most", "1"])
+    text = probes.probe_table(work, chosen) + "\n"
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
+
+
 @bench_group.command("watch-cost")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
