@@ -64,6 +64,13 @@ def test_a_constant_share_of_noise_but_not_of_text_is_a_leak() -> None:
     assert judge(leaks, 1024, dataclasses.replace(TEXT, loss=0.9 * 5.1)).status == PROVED
 
 
+@pytest.mark.parametrize(("surplus", "status"), [(9_000.0, DOUBTFUL), (26_000.0, PROVED)])
+def test_bits_per_byte_alone_may_be_wrong_bytes(surplus: float, status: str) -> None:
+    leaks = [run(surplus, balanced=False, loss=None, bpb=b) for b in (1.0, 1.1)]
+    assert judge(leaks, 1024, TEXT).status == status
+    assert judge([run(surplus, loss=None)], 1024, TEXT).status == PROVED
+
+
 def test_a_fixed_denominator_is_a_question() -> None:
     tiny = [run(BOUND - 10, balanced=False, loss=0.0005), run(BOUND - 10, balanced=False, loss=0.0006)]
     assert judge(tiny, 1024, TEXT).status == DOUBTFUL

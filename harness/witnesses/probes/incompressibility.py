@@ -38,6 +38,8 @@ SAME_RATIO, OTHER_RATIO = 0.002, 0.05
 leaked."""
 SUSPICIOUS = 32.0
 """Bits of evidence from which on a person looks."""
+MISCOUNT = 0.5
+"""Where only bits per byte are printed, from losses that were not seen, counting bytes wrongly explains up to this much."""
 DIGITS = 4
 """Decimals from which on the same number for other data is no coincidence."""
 OTHER_LOSS = 0.05
@@ -232,6 +234,8 @@ def _doubt(runs: list[RandomRun], reference: Reference, fixed: bool) -> str | No
         return None
     if any((r.claimed or 0.0) < NO_CODE * (r.bound or 0.0) for r in runs):
         return "the number is too small to be a loss of these tokens in any unit known here"
+    if any(r.loss is None and (r.claimed or 0.0) > MISCOUNT * (r.bound or 0.0) for r in runs):
+        return "the line prints bits per byte alone, and a wrong count of bytes is not ruled out"
     if _scaled(runs, reference):
         return "the printed number is the watched loss times a constant: another unit or denominator is not ruled out"
     return None
