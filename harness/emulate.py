@@ -110,16 +110,21 @@ def emulate(
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly."""
+    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly.
+
+    `lazy_annotations` reads annotations as Python 3.14 does (PEP 649): they are not evaluated when a function is defined.
+    """
 
     shrink: Shrink = "small"
     keep: frozenset[str] = frozenset()
     torchrun: bool = True
+    lazy_annotations: bool = False
 
     def __str__(self) -> str:
         words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
         kept = f" with {', '.join(sorted(self.keep))} as claimed" if self.keep else ""
-        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun")
+        lazy = ", with annotations as in Python 3.14" if self.lazy_annotations else ""
+        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy
 
 
 def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str, str, str]]) -> Way | None:
@@ -131,6 +136,8 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
         return None
     if way.torchrun and "DistributedDataParallel" in reason:
         return dataclasses.replace(way, torchrun=False)
+    if not way.lazy_annotations and reason.startswith("NameError"):
+        return dataclasses.replace(way, lazy_annotations=True)
     if not reason.startswith(_MAY_BE_OUR_SCALE):
         return None
     words = set(re.findall(r"[a-z_]\w*", reason.partition(": ")[2].lower()))
@@ -157,7 +164,7 @@ def _attempt(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
         caseops=scale.caseops,
     )  # fmt: skip
-    place = _lay_out(submission, script, scale, claim, world, out, watch, way.torchrun, left)
+    place = _lay_out(submission, script, scale, claim, world, out, watch, way, left)
     completed = sandbox.run(
         [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
         mounts=_mounts(script, world, out),
@@ -209,7 +216,7 @@ class _Place:
 
 def _lay_out(
     submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool,
-    torchrun: bool, left: Path | None,
+    way: Way, left: Path | None,
 ) -> _Place:  # fmt: skip
     """Fill out/work as the sandbox will see it at /work: the submission where it was, the data beside it."""
     folder = submission.folder.strip("/") or submission.name
@@ -231,7 +238,8 @@ def _lay_out(
         "script": place.script,
         "argv": [*claim.argv, *scale.argv],
         "watch": watch,
-        "torchrun": torchrun,
+        "torchrun": way.torchrun,
+        "lazy_annotations": way.lazy_annotations,
         "trace_dir": f"{AUDIT}/trace",
         "audit_dir": AUDIT,
         "val_stream": f"{WORLD}/val_stream.npy",

@@ -148,6 +148,15 @@ def test_a_script_that_cannot_run_under_torchrun_runs_plainly(tmp_path: Path, ca
     )
 
 
+def test_annotations_may_name_what_is_imported_later(tmp_path: Path, cache: Path) -> None:
+    source = "def f(x: np.ndarray) -> None: ...\n\nimport numpy as np\nprint(f'val_bpb:{np.float64(1.5)}')\n"
+    done = run(submission(tmp_path / "in", source), tmp_path / "out", cache)
+    assert done.outcome == "scored", done.reason
+    assert done.notes[0].startswith(
+        "repeated at the same scale, with annotations as in Python 3.14 after NameError"
+    )
+
+
 def test_what_is_broken_in_every_way_stays_crashed(tmp_path: Path, cache: Path) -> None:
     done = run(submission(tmp_path / "in", "raise ValueError('no')\n"), tmp_path / "out", cache)
     assert (done.outcome, done.notes) == ("crashed", ("failed in 3 ways of running it",))
