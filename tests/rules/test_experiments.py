@@ -10,7 +10,7 @@ import pytest
 
 from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
 from harness.witnesses.probes import Future, Incompressibility, ProbeFacts, RandomRun
-from harness.witnesses.probes.choose import INCOMPRESSIBILITY, chosen
+from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, chosen
 from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
 from rules.experiments import strengthened
 
@@ -109,5 +109,8 @@ def test_auto_asks_only_where_something_is_open() -> None:
     assert chosen("none", clean) == ()
     assert INCOMPRESSIBILITY in chosen("all", clean)
     assert INCOMPRESSIBILITY in chosen("auto", [*clean, Finding("N2", Status.REVIEW, "")])
+    unread = [*clean, Finding("D4", Status.NOT_COVERED, "")]
+    assert AGAIN not in chosen("auto", unread)
+    assert AGAIN in chosen("auto", [*clean, Finding("D4", Status.REVIEW, "")])
     with pytest.raises(ValueError, match="probes are"):
         chosen("some", clean)

@@ -13,9 +13,14 @@ ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN)
 _ASKS = {
     INCOMPRESSIBILITY: ("C1", "C2", "C3", "C4", "B1", "N2"),
     FUTURE: ("C1", "C3", "C4", "D4", "N2"),
-    AGAIN: ("D4", "N1"),
+    AGAIN: ("D4", "N1", "N2"),
 }
-_SETTLED = (Status.PASS, Status.NOT_APPLICABLE)
+_DOUBTED = (Status.FAIL, Status.REVIEW)
+_OPEN = {
+    INCOMPRESSIBILITY: (*_DOUBTED, Status.NOT_COVERED),
+    FUTURE: (*_DOUBTED, Status.NOT_COVERED),
+    AGAIN: _DOUBTED,
+}
 
 
 def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -24,5 +29,6 @@ def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
         raise ValueError(f"probes are {', '.join(MODES)}, not {mode}")
     if mode != "auto":
         return ALL if mode == "all" else ()
-    unsettled = {f.rule for f in findings if f.status not in _SETTLED}
-    return tuple(probe for probe in ALL if unsettled.intersection(_ASKS[probe]))
+    return tuple(
+        probe for probe in ALL if any(f.rule in _ASKS[probe] and f.status in _OPEN[probe] for f in findings)
+    )
