@@ -217,7 +217,7 @@ def test_a_daemon_dies_with_the_command(room: Room) -> None:
 def test_a_daemon_dies_at_the_time_limit(room: Room) -> None:
     marker = uuid.uuid4().hex
     detach = textwrap.indent(textwrap.dedent(DETACH.format(stay=60)), "    ").strip()
-    done = room.python(HEARTBEAT.format(marker=marker, detach=detach), limits=Limits(wall_s=1.0))
+    done = room.python(HEARTBEAT.format(marker=marker, detach=detach), limits=Limits(wall_s=3.0))
     assert done.reason == "timeout"
     assert stopped(room.work)
     assert alive(marker) == []
