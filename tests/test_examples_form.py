@@ -21,12 +21,17 @@ FILES = {"train_gpt.py", "README.md", "submission.json", "train_seed1337.log", "
 VERDICT_OF_FOLDER = {"pass": "PASS", "fail": "FAIL", "review": "REVIEW", "hostile": "FAIL"}
 CATEGORIES = {  # the words that the rulings on real pull requests use
     "artifact_size",
+    "byte_count",
+    "gptq_calibration_eval_time",
     "multi_pass_rescore",
     "ngram_target_in_key",
+    "paid_prefix",
     "partial_val",
     "slot",
+    "target_gating",
     "train_on_val_before_score",
     "unnormalised_mixture",
+    "val_calibration",
 }
 LIMIT = 16_000_000
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: f"{p.parent.name}/{p.name}")

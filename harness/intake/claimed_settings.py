@@ -21,6 +21,7 @@ _MACHINE = re.compile(
     r"|GLOO_.*|IS_MAIN_PROCESS"
     r"|DISTRIBUTED|NPROC.*|NGPU.*|DATASET|EXPERIMENT.*|TOKENIZER)$"
 )
+_NOT_BROUGHT = re.compile(r"LOG|TOKENIZER|CKPT|CHECKPOINT|RESUME|CONFIG")
 _ONLY_PART = re.compile(
     r"EVAL_ONLY|ONLY_EVAL|SKIP_TRAIN|NO_TRAIN|TTT_ONLY|LOAD_(?:CKPT|CHECKPOINT|MODEL|ARTIFACT)|RESUME"
     r"|EVAL_CHECKPOINT|QUANT_ONLY"
@@ -55,6 +56,16 @@ class Settings:
 def is_machine(name: str, value: str) -> bool:
     """Whether a variable speaks of the machine (paths, ranks, names of runs) and not of the method."""
     return bool(_MACHINE.match(name)) or value.startswith(("/", "./", "../", "~/")) or "$" in value
+
+
+def brings_file(environment: Environment, name: str, value: str) -> bool:
+    """Whether a variable names a file of the submission itself and, unset by default, turns on what the file is for."""
+    if not name.endswith("_FILE") or _NOT_BROUGHT.search(name) or "/" in value or "$" in value:
+        return False
+    try:
+        return environment.default(name) in ("", None)
+    except (Unknown, *FAILURES):
+        return False
 
 
 def printed_settings(environment: Environment, log: Log | None, until: int | None) -> dict[str, Setting]:
@@ -309,7 +320,7 @@ def _of_command(environment: Environment, command: Command, notes: list[str]) ->
     result: dict[str, Setting] = {}
     unread: list[str] = []
     for name, (value, evidence) in command.variables.items():
-        if is_machine(name, value):
+        if is_machine(name, value) and not brings_file(environment, name, value):
             continue
         if name in environment.variables or environment.dynamic or environment.tree is None:
             result[name] = Setting(name, value, evidence)

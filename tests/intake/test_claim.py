@@ -260,3 +260,23 @@ def test_a_script_that_does_not_parse_keeps_its_command(submit: Callable[..., Su
         submit("def broken(:\n", submission__json={"val_bpb": 1.2345}, README__md=readme)
     )
     assert settings(claim) == {"TTT_ENABLED": "1"}
+
+
+def test_a_file_that_turns_a_feature_on_is_a_setting_and_a_place_on_a_machine_is_none(
+    submit: Callable[..., Submission],
+) -> None:
+    script = SCRIPT.replace(
+        "    seed = int",
+        '    prefix_file = os.environ.get("PREFIX_FILE", "")\n'
+        '    words_file = os.environ.get("WORDS_FILE", "words.txt")\n'
+        '    resume_file = os.environ.get("RESUME_FILE", "")\n    seed = int',
+        1,
+    )
+    readme = "```\nPREFIX_FILE=prefix.xz WORDS_FILE=mine.txt RESUME_FILE=a.pt python train_gpt.py\n```\n"
+    held = {s.name: s.value for s in claimed_configuration(submit(script, **{"README.md": readme})).settings}
+    assert held.get("PREFIX_FILE") == "prefix.xz"
+    assert "WORDS_FILE" not in held
+    assert "RESUME_FILE" not in held
+    away = readme.replace("=prefix.xz", "=/home/me/prefix.xz")
+    held = {s.name: s.value for s in claimed_configuration(submit(script, **{"README.md": away})).settings}
+    assert "PREFIX_FILE" not in held

@@ -137,3 +137,256 @@ def evaluate(s, net, val):
     return total / len(nll), (val > 0).sum().item()
 """
     assert "unnormalised_mixture" in kinds(look(scripts.script(body)))
+
+
+BY_ORDER = """
+class Tables:
+    def __init__(self, orders):
+        self.orders = orders
+        self.context, self.pair = {}, {}
+        for n in range(2, orders + 1):
+            self.context[n] = np.zeros(1 << 20)
+            self.pair[n] = np.zeros(1 << 20)
+
+    def ask(self, ids, where):
+        found = np.zeros(len(where))
+        for n in range(self.orders, 1, -1):
+            key = (ids[where - n + 1].astype(np.uint64) * 36313) & 0xFFFFF
+            full = (key ^ (ids[where].astype(np.uint64) * 27191)) & 0xFFFFF
+            found = self.pair[n][{asked}] / np.maximum(self.context[n][key], 1)
+        return found
+
+    def learn(self, ids, where):
+        for n in range(2, self.orders + 1):
+            key = (ids[where - n + 1].astype(np.uint64) * 36313) & 0xFFFFF
+            np.add.at(self.context[n], key, 1)
+            np.add.at(self.pair[n], (key ^ (ids[where].astype(np.uint64) * 27191)) & 0xFFFFF, 1)
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    tables, ids, total, count = Tables(9), val.numpy(), 0.0, 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        p = np.exp(-net(part[:-1][None], part[1:][None])[0].numpy())
+        where = np.arange(start + 1, start + 1 + len(p))
+        total += -np.log(0.7 * p + 0.3 * tables.ask(ids, where)).sum()
+        count += len(p)
+        tables.learn(ids, where)
+    return total / count, (val > 0).sum().item()
+"""
+
+
+def test_tables_by_order_in_a_dictionary_that_a_loop_fills() -> None:
+    assert kinds(look(scripts.script(BY_ORDER.replace("{asked}", "full")))) == {"ngram_target_in_key"}
+    legal = look(scripts.script(BY_ORDER.replace("{asked}", "key")))
+    assert "ngram_target_in_key" not in kinds(legal) | kinds(legal, "depends")
+
+
+GATHERED = scripts.PLAIN.replace(
+    "    return total.item() / count, (val > 0).sum().item()",
+    """    share = np.array([total.item()])
+    share.tofile(open("rank0.bin.tmp", "wb"))
+    os.replace("rank0.bin.tmp", "rank0.bin")
+    total = np.fromfile("rank0.bin", dtype=np.float64).sum()
+    return total / count, (val > 0).sum().item()""",
+)
+
+
+def test_losses_that_processes_hand_each_other_in_files_are_followed() -> None:
+    facts = look(scripts.script(GATHERED))
+    assert facts.covered
+    assert facts.facts == ()
+
+
+MIXER = '''
+C_SOURCE = """#include <math.h>
+double mix(const double*nll,const long*y,const int*size,long n,double*out){
+    double total=0;
+    for(long i=0;i<n;i++){
+        double share=-nll[i]/(double)size[y[i]];
+        for(int j=0;j<size[y[i]];j++) total-=log(exp(share)*0.9+0.1*table(j));
+    }
+    out[0]=total; return 0;
+}
+"""
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    import ctypes, subprocess
+    open("mix.c", "w").write(C_SOURCE)
+    subprocess.run(["gcc", "-shared", "-o", "mix.so", "mix.c"])
+    library = ctypes.CDLL("./mix.so")
+    nll = net(val[:-1].long()[None], val[1:].long()[None])[0].numpy()
+    out = np.zeros(1)
+    library.mix(
+        nll.ctypes.data_as(ctypes.c_void_p), val[1:].numpy().ctypes.data_as(ctypes.c_void_p),
+        ctypes.c_long(len(nll)), out.ctypes.data_as(ctypes.c_void_p),
+    )
+    return out[0] / len(nll), (val > 0).sum().item()
+'''
+
+
+def test_c_code_that_spreads_losses_over_bytes_and_blends_them() -> None:
+    facts = look(scripts.script(MIXER.replace("log(exp(share)*0.9", "log(exp(share)*lam+(1-lam)*0.9")))
+    assert kinds(facts) == {"unnormalised_mixture"}
+    assert not facts.covered
+    row = next(e for e in facts.facts[0].path if "share" in e.snippet)
+    assert "nll[i]" in row.snippet
+    whole = MIXER.replace("-nll[i]/(double)size[y[i]]", "-nll[i]").replace(
+        "log(exp(share)*0.9", "log(exp(share)*lam"
+    )
+    assert kinds(look(scripts.script(whole))) == set()
+
+
+GATE = """
+void hints(const unsigned short *tokens, long n, const unsigned char *starts, float *weight) {
+    for (long i = 0; i < n; ++i) {
+        const unsigned short tok = tokens[i];
+        const unsigned char fresh = starts[tok];
+        if ({condition}) {
+            weight[i] = 1.0f;
+        }
+        last = tok;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(("condition", "found"), [("!fresh", True), ("starts[last]", False)])
+def test_c_code_whose_gate_looks_at_the_current_token(condition: str, found: bool) -> None:
+    body = scripts.PLAIN.replace(
+        "        total += net(part[:-1][None], part[1:][None]).sum()",
+        """        import ctypes
+        library = ctypes.CDLL("./hints.so")
+        nll = net(part[:-1][None], part[1:][None])[0].numpy()
+        weight = np.zeros(len(nll), dtype=np.float32)
+        library.hints(part.numpy().ctypes.data_as(ctypes.c_void_p), weight.ctypes.data_as(ctypes.c_void_p))
+        total += (nll * (1 - weight)).sum()""",
+    )
+    source = GATE.replace("{condition}", condition)
+    facts = examine(packed(scripts.script(body)), Claim(), {"hints.c": source})
+    assert ("target_gating" in kinds(facts, "depends")) is found
+
+
+def test_a_line_with_just_the_claimed_words_is_never_replaced_by_another() -> None:
+    tail = scripts.TAIL.replace(
+        "    print(f",
+        '    print(f"mixed val_bpb:{somewhere():.4f}")\n    print(f"plain val_bpb:{loss:.4f}")\n    print(f',
+        1,
+    )
+    claim = Claim("log", label="mixed val_bpb:")
+    facts = examine(packed(scripts.script(scripts.PLAIN, tail=tail)), claim, {})
+    assert not facts.covered
+    assert facts.claimed_line is not None
+    assert "mixed" in facts.claimed_line.snippet
+
+
+def test_where_no_log_states_the_score_a_switch_that_prints_another_is_a_question() -> None:
+    more = """    if s.adapt:
+        tune(s, net, val)
+        loss, size = evaluate(s, net, val)
+        print(f"tuned val_bpb:{loss / size:.4f}")
+"""
+    tail = scripts.TAIL.replace("\n\nif __name__", "\n" + more + "\nif __name__")
+    body = scripts.BEFORE.replace("    if s.adapt:", "    if False:")
+    source = scripts.script(body, adapt=0, tail=tail)
+    assert kinds(look(source), "depends") == {"train_on_val_before_score"}
+    assert look(source, ADAPT="0").facts == ()
+    stated = examine(packed(source), Claim("log", label="final val_loss: val_bpb:"), {})
+    assert stated.facts == ()
+
+
+ANSWERED = scripts.FULL_ROWS.replace(
+    "        mixed = 0.8 * p + 0.2 * rows\n",
+    "        weight = torch.where(counts[x, y] > 0, 0.2, 0.0)[:, None]\n        mixed = (1 - weight) * p + weight * rows\n",
+)
+
+
+def test_a_weight_that_asks_a_table_of_pairs_for_the_answer() -> None:
+    assert kinds(look(scripts.script(ANSWERED))) == {"ngram_target_in_key"}
+    legal = ANSWERED.replace("counts[x, y] > 0", "counts[x].sum(-1) > 0")
+    assert kinds(look(scripts.script(legal))) == set()
+
+
+HOOKED = (
+    scripts.PLAIN
+    + """
+def calibrate(s, net, tokens):
+    moments, hooks = {}, []
+
+    def attach(name, module):
+        def note(_, inputs):
+            x = inputs[0].flatten(0, -2).float()
+            moments[name] = moments.get(name, 0) + x.t() @ x
+
+        hooks.append(module.register_forward_pre_hook(note))
+
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Linear):
+            attach(name, module)
+    for start in range(0, 64 * s.seq, s.seq):
+        net(tokens[start : start + s.seq].long()[None], tokens[start + 1 : start + s.seq + 1].long()[None])
+    for hook in hooks:
+        hook.remove()
+    weights = dict(net.named_parameters())
+    net.load_state_dict({name: rounded(weights[name], h) for name, h in moments.items()})
+
+def rounded(w, moment):
+    w = w.detach().clone()
+    codes = torch.empty_like(w)
+    for c in range(w.shape[1]):
+        codes[:, c] = w[:, c].round()
+        w[:, c:] -= (w[:, c] - codes[:, c])[:, None] * moment[c, None, c:]
+    return codes
+"""
+)
+
+
+@pytest.mark.parametrize(("tokens", "kind"), [("val_files", {"val_calibration"}), ("train_files", set())])
+def test_calibration_through_hooks_and_a_column_by_column_rounding(tokens: str, kind: set[str]) -> None:
+    tail = scripts.TAIL.replace(
+        "    val = read_all(s.val_files)\n",
+        f"    calibrate(s, net, read_all(s.{tokens}))\n    val = read_all(s.val_files)\n",
+    )
+    assert kinds(look(scripts.script(HOOKED, limit="590.0", tail=tail))) == kind
+
+
+@pytest.mark.parametrize(
+    ("test", "late"),
+    [
+        ("(time.perf_counter() - started) / s.limit_s >= 1.0", True),
+        ("s.limit_s - (time.perf_counter() - started) <= 0", True),
+        ("(time.perf_counter() - started) / s.limit_s >= 0.97", False),
+    ],
+)
+def test_a_clock_as_a_share_of_its_limit(test: str, late: bool) -> None:
+    tail = scripts.TAIL.replace(
+        "    val = read_all", "    calibrate(s, net)\n    quantize(net)\n    val = read_all"
+    )
+    source = scripts.script(scripts.CALIBRATED, tail=tail).replace(
+        "time.perf_counter() - started >= s.limit_s", test
+    )
+    assert test in source
+    assert kinds(look(source)) == ({"gptq_calibration_eval_time"} if late else set())
+
+
+def test_settings_whose_type_is_that_of_their_default() -> None:
+    tail = scripts.TAIL.replace("    s = Settings()", "    s = settings()")
+    body = (
+        scripts.BEFORE
+        + """
+def settings():
+    import argparse
+    p = argparse.ArgumentParser()
+    def add(name, default):
+        p.add_argument("--" + name.lower(), type=type(default), default=os.environ.get(name, default))
+    for name, default in (("ADAPT", 0), ("EPOCHS", 2), ("SEQ", 1024), ("LIMIT_S", 600.0)):
+        add(name, default)
+    s = p.parse_args()
+    s.train_files, s.val_files = Settings.train_files, Settings.val_files
+    return s
+"""
+    )
+    source = scripts.script(body, tail=tail)
+    assert kinds(look(source)) == set()
+    assert kinds(look(source, ADAPT="1")) == {"train_on_val_before_score"}

@@ -39,7 +39,10 @@ def argument(m: Machine, flags: list[str], kwargs: dict[str, Value]) -> Value:
         return Val(typed(text, kwargs.get("type")), mark)
     if default is None:
         return Val(None, mark)
-    return Val(const(default), mark) if const(default) is not NO else default
+    known = const(default)
+    if isinstance(known, str) and "type" in kwargs:
+        known = typed(known, kwargs["type"])
+    return Val(known, mark) if known is not NO else default
 
 
 def typed(text: str, kind: Value | None) -> Any:

@@ -251,9 +251,9 @@ def bounded(values: list[Value], taint: Taint) -> Val:
     numbers = [v for v in values if isinstance(v, Val)]
     if len(numbers) == len(values):
         lows, highs = [low_of(v) for v in numbers], [high_of(v) for v in numbers]
-        if None not in lows:
+        if numbers and None not in lows:
             result.low = min(x for x in lows if x is not None)
-        if None not in highs:
+        if numbers and None not in highs:
             result.high = max(x for x in highs if x is not None)
     return result
 
@@ -338,7 +338,7 @@ def print_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if len(args) == 1 and isinstance(args[0], Val) and not text_of(args[0]) and not args[0].taint.losses:
         return Val(taint=taint_of(args[0]))
     text = " ".join(text_of(a) for a in args)
-    m.printed(unknown(*args), text)
+    m.printed(unknown(*args), text, numbers=any(const(a) is NO for a in args))
     return Val(None, CLEAN)
 
 
@@ -650,7 +650,12 @@ def field(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 
 @models("builtins.type")
 def type_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
-    return args[0].cls if args and isinstance(args[0], Obj) else Val()
+    value = args[0] if args else Val()
+    if isinstance(value, Obj):
+        return value.cls
+    if const(value) is not NO and const(value) is not None:
+        return Ext(f"builtins.{type(const(value)).__name__}")
+    return Val()
 
 
 @models("builtins.callable")

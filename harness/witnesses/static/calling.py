@@ -310,7 +310,7 @@ def run_hooks(m: Machine, obj: Obj, args: list[Value], result: Value) -> None:
     if not m.hooks or not args:
         return
     hooks, m.hooks = m.hooks, []
-    for owner, hook in hooks:
+    for owner, hook, _ in hooks:
         if owner is None or owner is obj:
             call(m, hook, [obj, Seq([args[0]], "tuple"), result], {})
     m.hooks = hooks

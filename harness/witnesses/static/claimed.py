@@ -22,13 +22,21 @@ def scored(m: Machine, event: Printed) -> frozenset[int]:
 
 
 def claimed_line(m: Machine, label: str | None) -> Printed | None:
-    """The printed line of the claimed score: the one whose words match the label, else the last that tells a BPB."""
-    lines = [e for e in m.events if isinstance(e, Printed) and scored(m, e)]
+    """The printed line of the claimed score: the one whose words match the label, else the last that tells a BPB.
+
+    A line with just the label's words is the claimed one even where no loss could be followed to it: another line must
+    not stand for it.
+    """
+    printed = [e for e in m.events if isinstance(e, Printed)]
+    lines = [e for e in printed if scored(m, e)]
     if label:
         wanted = words(label)
         ranked = sorted(lines, key=lambda e: (match(wanted, words(e.text)), e.number))
         if ranked and match(wanted, words(ranked[-1].text)) >= 0.6:
             return ranked[-1]
+        bare = [e for e in printed if e.numbers and match(wanted, words(e.text)) == 1]
+        if bare:
+            return bare[-1]
     told = [e for e in lines if "bpb" in e.text.lower() or "bits" in e.text.lower()]
     final = [e for e in told if not step_line(e.text)]
     best = final or told or lines

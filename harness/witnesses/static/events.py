@@ -103,13 +103,15 @@ class Note(Event):
 
 @dataclasses.dataclass(frozen=True)
 class Printed(Event):
-    """A line was printed. `text` has its literal parts; `counted` says that val tokens entered otherwise than as losses."""
+    """A line was printed. `text` has its literal parts; `counted` says that val tokens entered otherwise than as losses,
+    `numbers` that something entered which is not known from the source."""
 
     text: str = ""
     losses: frozenset[int] = EMPTY
     updates: frozenset[int] = EMPTY
     marks: frozenset[tuple[str, Any]] = EMPTY
     counted: bool = False
+    numbers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

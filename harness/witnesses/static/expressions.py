@@ -159,6 +159,9 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
         taint = combine(m, taint, other, kind.__name__).latest()
         if spread:
             taint = taint.with_marks(("spread", m.line))
+        limit = time_limit(kind, left, right)
+        if limit:
+            taint = taint.with_marks(("limit", limit))
     if taint.losses and kind in (ast.Div, ast.Mult):
         note_ratio(m, taint, left, right)
     if left.const is not NO and right.const is not NO:
@@ -180,6 +183,14 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     elif kind is ast.Mod and isinstance(left.const, str):
         result.text = left.const
     return result
+
+
+def time_limit(kind: type[ast.operator], left: Val, right: Val) -> float:
+    """The limit that a clock is divided by or taken from (`elapsed / limit`, `limit - elapsed`); 0 for none."""
+    clock, limit = (left, right.const) if kind is ast.Div else (right, left.const)
+    timed = any(mark[0] == "time" for mark in clock.taint.marks)
+    known = isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 1
+    return float(limit) if timed and known and kind in (ast.Div, ast.Sub) else 0.0
 
 
 def note_ratio(m: Machine, taint: Taint, left: Val, right: Val) -> None:
@@ -307,9 +318,14 @@ def note_clock(m: Machine, left: Value, right: Value) -> None:
     """Remember a clock that is compared with a constant: a limit on time."""
     for clock, limit in ((left, right), (right, left)):
         known = const(limit)
-        timed = isinstance(clock, Val) and any(mark[0] == "time" for mark in clock.taint.marks)
-        if timed and isinstance(known, int | float) and known > 1 and const(clock) is NO:
-            m.clocks.append((len(m.events), m.file, m.line, float(known), m.loop_numbers()))
+        marks = clock.taint.marks if isinstance(clock, Val) and const(clock) is NO else ()
+        if not isinstance(known, int | float) or not any(mark[0] == "time" for mark in marks):
+            continue
+        limits = [mark[1] for mark in marks if mark[0] == "limit"]
+        # Where a share of the limit is compared (`elapsed / limit >= 0.97`), the loop ends at that share of it.
+        shares = [found * (known if 0.5 < known <= 1 else 1) for found in limits if known <= 1]
+        for value in [known] if known > 1 else shares:
+            m.clocks.append((len(m.events), m.file, m.line, float(value), m.loop_numbers()))
 
 
 def compare_values(m: Machine, kind: type[ast.cmpop], left: Value, right: Value) -> Any:
@@ -534,8 +550,22 @@ def assign_target(m: Machine, target: ast.expr, value: Value, env: Env) -> None:
     elif isinstance(target, ast.Subscript):
         container = evaluate(m, target.value, env)
         indexing.set_item(m, container, target, value, env, evaluate)
+        write_through(m, target.value, container, env)
     elif isinstance(target, ast.Starred):
         assign_target(m, target.value, value, env)
+
+
+def write_through(m: Machine, view: ast.expr, written: Value, env: Env) -> None:
+    """`losses[i, :n][known] = 0`: what is written into a view of a variable is in the variable."""
+    if not (isinstance(view, ast.Subscript) and isinstance(written, Val) and written.base is None):
+        return
+    inner = view.value
+    while isinstance(inner, ast.Subscript):
+        inner = inner.value
+    held = env.lookup(inner.id) if isinstance(inner, ast.Name) else None
+    if isinstance(held, Val) and held is not written and held.own is None:
+        taint = written.taint
+        held.taint = held.taint | Taint(taint.tokens, taint.losses, taint.updates, taint.states, taint.marks)
 
 
 def unpack_target(m: Machine, target: ast.Tuple | ast.List, value: Value, env: Env) -> None:

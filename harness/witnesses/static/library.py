@@ -95,7 +95,7 @@ def external_attribute(m: Machine, value: Ext, attr: str) -> Value:
 
 def value_attribute(m: Machine, value: Val, attr: str) -> Value:
     """`value.attr` of a tensor, string, file or anything unknown."""
-    if attr in ("data",):
+    if attr in ("data", "ctypes"):
         return value
     if attr == "grad":
         if value.own is not None:

@@ -37,10 +37,12 @@ def look(script: Script, claim: Claim, files: Mapping[str, str]) -> StaticFacts:
             )
             return summary.summarize(other, script, claim, files, others)
     facts = summary.summarize(m, script, claim, files, problems)
-    doubted = doubted_switches(m, claim)
+    doubted, why = doubted_switches(m, claim), claim.ambiguous[0] if claim.ambiguous else ""
+    if not doubted and not claim.label:
+        doubted, why = unclaimed_scores(m, claim), "no log states the claimed score"
     if doubted:
         other, others = follow(script, claim, files, {**environment, **doubted})
-        return with_doubts(facts, summary.summarize(other, script, claim, files, others), claim, doubted)
+        return with_doubts(facts, summary.summarize(other, script, claim, files, others), doubted, why)
     return facts
 
 
@@ -70,7 +72,7 @@ def hidden_switches(m: Machine, claim: Claim) -> dict[str, str]:
 
 def prints(m: Machine, branch: Branch, wanted: set[str]) -> bool:
     """Whether code that is kept off has a string with all the words of the claimed line."""
-    for node in ast.walk(m.sources[branch.file].tree):
+    for node in m.sources[branch.file].nodes:
         if isinstance(node, ast.JoinedStr | ast.Constant) and branch.first <= node.lineno <= branch.last:
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(str(p.value) for p in parts if isinstance(p, ast.Constant))
@@ -95,13 +97,37 @@ def doubted_switches(m: Machine, claim: Claim) -> dict[str, str]:
     return {name: flipped(m, name) for name in sorted(named) if name in m.settings}
 
 
-def with_doubts(
-    facts: StaticFacts, other: StaticFacts, claim: Claim, doubted: Mapping[str, str]
-) -> StaticFacts:
+def unclaimed_scores(m: Machine, claim: Claim) -> dict[str, str]:
+    """The switches, off and not mentioned by the claim, behind which further scores are printed, set the other way.
+
+    Where no log states the claimed score, any of these may be it.
+    """
+    said = claim.environment()
+    return {
+        name: flipped(m, name)
+        for branch in m.branches.values()
+        if branch.names and branch.last >= branch.first and prints_score(m, branch)
+        for name in branch.names
+        if name not in said and is_off(m, name) is not branch.taken
+    }
+
+
+def prints_score(m: Machine, branch: Branch) -> bool:
+    """Whether code that is kept off has a string that tells a BPB."""
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and branch.first <= node.lineno <= branch.last
+        and "bpb" in node.value.lower()
+        for node in m.sources[branch.file].nodes
+    )
+
+
+def with_doubts(facts: StaticFacts, other: StaticFacts, doubted: Mapping[str, str], why: str) -> StaticFacts:
     """The facts of the claimed path, and those of the other that hang on the switches in doubt."""
     known = {(f.kind, f.path[-1] if f.path else None) for f in facts.facts}
     named = " and ".join(f"{k}={v}" for k, v in doubted.items())
-    doubt = f"whether the claimed run had {named}: {claim.ambiguous[0]}"
+    doubt = f"whether the claimed run had {named}: {why}"
     extra = [weakened(f, doubt) for f in other.facts if (f.kind, f.path[-1] if f.path else None) not in known]
     return dataclasses.replace(facts, facts=(*facts.facts, *extra))
 

@@ -7,6 +7,7 @@ rules for expressions, statements, calls and library functions are in the module
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,6 +82,20 @@ class Source:
         self.lines = text.split("\n")
         self.tree = tree
 
+    @functools.cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree; a walk costs as much as following a small script, so it is done once."""
+        return list(ast.walk(self.tree))
+
+    @functools.cached_property
+    def functions(self) -> list[ast.FunctionDef]:
+        """Every function, methods and inner ones too."""
+        return [n for n in self.nodes if isinstance(n, ast.FunctionDef)]
+
+    def body(self, node: ast.stmt) -> str:
+        """The text of a statement."""
+        return "\n".join(self.lines[node.lineno - 1 : node.end_lineno])
+
 
 class Machine:
     """State shared by all evaluation."""
@@ -106,7 +121,8 @@ class Machine:
         self.objects: dict[int, Obj] = {}
         self.pending: dict[int, frozenset[int]] = {}
         self.disk: dict[str, Taint] = {}
-        self.hooks: list[tuple[Obj | None, Value]] = []
+        self.arrays = CLEAN
+        self.hooks: list[tuple[Obj | None, Value, int]] = []
         self.notes: list[str] = []
         self.passes: dict[Any, Any] = {}
         self.inside = False
@@ -174,8 +190,8 @@ class Machine:
         self.objects[made.number] = made
         return made
 
-    def printed(self, value: Value, text: str) -> None:
-        """Note a printed line."""
+    def printed(self, value: Value, text: str, *, numbers: bool = True) -> None:
+        """Note a printed line; `numbers` says that it tells something that the source does not."""
         taint = taint_of(value)
         if text or taint.losses:
             self.emit(
@@ -186,6 +202,7 @@ class Machine:
                     updates=taint.updates,
                     marks=taint.marks,
                     counted=taint.reads("val"),
+                    numbers=numbers,
                 )
             )
 

@@ -120,6 +120,7 @@ STRINGS = frozenset(
         "capitalize",
     ]
 )
+HANDLE = "torch.utils.hooks.RemovableHandle"
 TESTS = frozenset(
     ["startswith", "endswith", "isdigit", "isalpha", "count", "find", "index", "isidentifier", "isspace"]
 )
@@ -162,6 +163,8 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
     if name == "backward":
         updates.backward(m, taint_of(value))
         return Val(None)
+    if value.own is not None and name.startswith("register_") and "hook" in name and args:
+        return hook(m, None, args[0])
     if name in SHAPES and name != "type":
         return Val(taint=Taint(deps=value.taint.deps))
     if name in VIEWS:
@@ -181,6 +184,13 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         return read(m, value)
     if name in WRITERS:
         return write(m, value, args)
+    if name == "tofile":
+        from harness.witnesses.static import streams
+
+        streams.write_array(m, value)
+        return Val(None)
+    if name == "data_as":
+        return value
     if any(mark[0] == "native" for mark in value.taint.marks):
         return call_native(m, value, args, kwargs)
     taint = taint_of(value)
@@ -210,9 +220,11 @@ def call_native(m: Machine, value: Val, args: list[Value], kwargs: dict[str, Val
 
     result = calling.opaque(m, value, args, kwargs)
     marks = [mark for mark in value.taint.marks if mark[0] == "native"]
+    brought = taint_of(unknown(*args, *kwargs.values()))
     for argument in [result, *args, *kwargs.values()]:
         if isinstance(argument, Val) and argument.own is None and argument.const is NO:
-            argument.taint = argument.taint.with_marks(*marks)
+            taint = argument.taint | brought if argument.storage else argument.taint
+            argument.taint = taint.with_marks(*marks)
     return result
 
 
@@ -454,6 +466,8 @@ def call_instance(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: di
         return call_optimizer(m, obj, name, args, kwargs)
     if is_module(obj):
         return call_module(m, obj, name, args, kwargs)
+    if name == "remove" and isinstance(obj.cls, Ext) and obj.cls.path == HANDLE:
+        return unhook(m, obj)
     if name in ("submit", "map", "apply_async", "starmap") and args:
         from harness.witnesses.static import calling
 
@@ -482,6 +496,19 @@ def call_instance(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: di
 
         result.taint = result.taint.with_marks((origin(obj.cls.path), obj.cls.path))
     return result
+
+
+def hook(m: Machine, owner: Obj | None, function: Value) -> Obj:
+    """`module.register_forward_hook(function)`; the owner is None for a module met while walking over all of them."""
+    handle = m.instance(Ext(HANDLE))
+    m.hooks.append((owner, function, handle.number))
+    return handle
+
+
+def unhook(m: Machine, handle: Obj) -> Val:
+    """`handle.remove()`."""
+    m.hooks = [hook for hook in m.hooks if hook[2] != handle.number]
+    return Val(None)
 
 
 def call_optimizer(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -544,8 +571,7 @@ def call_module(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict
         calling.set_attribute(m, obj, key if isinstance(key, str) else f"\0{m.fresh()}", args[1])
         return Val(None)
     if name.startswith("register_") and "hook" in name and args:
-        m.hooks.append((obj, args[0]))
-        return m.instance(Ext("torch.utils.hooks.Handle"))
+        return hook(m, obj, args[0])
     if name == "apply" and args:
         calling.call(m, args[0], [obj], {})
         return obj

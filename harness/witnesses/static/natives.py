@@ -26,21 +26,30 @@ def sites(m: Machine, lines: Lines) -> tuple[Site, ...]:
     for words, file, line in m.natives:
         if words != "nvidia-smi":
             found.append(Site(f"runs or loads {words[:80]}", lines.at(file, line)))
-    for name, text in sorted(m.files.items()):
-        if name.endswith(SUFFIXES):
+    for name, first, text in sources(m):
+        if name is not None:
             found.append(Site("a C source, not followed", Evidence(name, 0, "")))
             found += [Site(what, Evidence(name, line, row)) for what, line, row in current_reads(text)]
-    for first, text in embedded(m):
-        found.append(Site("a C source in a string, not followed", lines.at(0, first)))
-        found += [Site(what, lines.at(0, first + line - 1)) for what, line, _ in current_reads(text)]
+        else:
+            found.append(Site("a C source in a string, not followed", lines.at(0, first)))
+            found += [Site(what, lines.at(0, first + line - 1)) for what, line, _ in current_reads(text)]
     return tuple(found)
+
+
+def sources(m: Machine) -> Iterator[tuple[str | None, int, str]]:
+    """C sources: the file's name (None for a string of the script), the first line, the text."""
+    for name, text in sorted(m.files.items()):
+        if name.endswith(SUFFIXES):
+            yield name, 1, text
+    for first, text in embedded(m):
+        yield None, first, text
 
 
 def embedded(m: Machine) -> Iterator[tuple[int, str]]:
     """C sources that stand in the script as strings, with their first line."""
     if "#include" not in m.sources[0].text:
         return
-    for node in ast.walk(m.sources[0].tree):
+    for node in m.sources[0].nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "#include" in node.value:
             yield node.lineno, node.value
 

@@ -275,8 +275,9 @@ def for_(m: Machine, node: ast.For | ast.AsyncFor, env: Env) -> int:
         return run_block(m, node.orelse, env)
     before = len(m.events)
     earlier = dict(env.vars)
+    clean = without_val(env)
     ends = iteration(m, node, loop, 0, first, env)
-    if rest is not None and (needs_second(m, before) or tests_variable(node)):
+    if rest is not None and (needs_second(m, before) or tests_variable(node) or clean & with_val(env)):
         widen(m, earlier, env)
         tables = table_numbers(m, before)
         again = len(m.events)
@@ -402,6 +403,18 @@ def needs_second(m: Machine, before: int) -> bool:
         if scored and updated:
             return True
     return False
+
+
+def with_val(env: Env) -> set[str]:
+    """The variables whose value came from val tokens."""
+    return {n for n, v in env.vars.items() if isinstance(v, Val) and v.taint.tokens and v.taint.reads("val")}
+
+
+def without_val(env: Env) -> set[str]:
+    """The arrays that val tokens have not reached: what first reaches them in a loop is there in its next iteration."""
+    return {
+        n for n, v in env.vars.items() if isinstance(v, Val) and v.const is NO and not v.taint.reads("val")
+    }
 
 
 def tests_variable(node: ast.For | ast.AsyncFor) -> bool:

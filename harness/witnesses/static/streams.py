@@ -43,6 +43,7 @@ def read_tokens(m: Machine, path: Value) -> Val:
                 deps=taint.deps | m.here(), marks=frozenset((("outside", text[-60:]), ("contents", m.line)))
             )
             | held
+            | m.arrays
         )
     stream = stream or "?"
     m.emit(Read(**m.where(), stream=stream, text=text[-120:]))
@@ -76,6 +77,16 @@ def everything(m: Machine) -> Taint:
     for held in m.disk.values():
         taint = taint | held
     return taint
+
+
+def write_array(m: Machine, value: Value) -> None:
+    """Remember the losses in an array that is written as it is: processes hand each other losses in this way.
+
+    Whatever file is read as an array later may be it, since paths are put together and renamed.
+    """
+    taint = taint_of(value)
+    if taint.losses:
+        m.arrays = m.arrays | Taint(EMPTY, taint.losses, EMPTY, EMPTY, EMPTY, taint.deps)
 
 
 def write_file(m: Machine, file: Value, value: Value) -> None:

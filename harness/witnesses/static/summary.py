@@ -12,6 +12,7 @@ from harness.witnesses.static.detectors import (
     gate_facts,
     mixed_shards,
     mixture_facts,
+    native_facts,
     network_facts,
     order_facts,
     part_facts,
@@ -37,6 +38,7 @@ DETECTORS = (
     gate_facts.detect,
     part_facts.detect,
     byte_facts.detect,
+    native_facts.detect,
     network_facts.detect,
     mixed_shards.detect,
 )

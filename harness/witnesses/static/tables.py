@@ -166,7 +166,9 @@ def dictionary_read(m: Machine, value: Map, index: Value) -> Value:
                 return value.items[known]
         except TypeError:
             pass
-    held = value.any
+    if known is NO:
+        unify(value)
+    held = value.any if value.any is not None else made_in_a_loop(value)
     for item in list(value.items.values())[:24] if known is NO else ():
         held = item if held is None else join(held, item)
     if held is None:
@@ -175,6 +177,29 @@ def dictionary_read(m: Machine, value: Map, index: Value) -> Value:
     if is_table(value.taint) or chosen.tokens:
         return mark_lookup(m, value, held, chosen)
     return held
+
+
+def made_in_a_loop(value: Map) -> Value | None:
+    """The array that a loop over keys left in a dictionary: its first iteration stands for all."""
+    last = next(reversed(value.items.values()), None)
+    return last if isinstance(last, Val) and last.storage else None
+
+
+def unify(value: Map) -> None:
+    """Arrays in a dictionary seen through an unknown key are one array: what is written to any is read from all."""
+    entries = [*value.items.values(), *([value.any] if value.any is not None else [])]
+    if len(entries) < 2 or not all(isinstance(e, Val) and e.storage for e in entries):
+        return
+    first = entries[0]
+    assert isinstance(first, Val)
+    for entry in entries[1:]:
+        if entry is not first:
+            first.taint = first.taint | taint_of(entry)
+    first.const = NO
+    for key in value.items:
+        value.items[key] = first
+    if value.any is not None:
+        value.any = first
 
 
 def mark_lookup(m: Machine, table: Map, held: Value, key: Taint) -> Value:

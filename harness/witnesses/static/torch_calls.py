@@ -42,9 +42,7 @@ def load(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Val(taint=taint)
 
 
-@models(
-    "torch.save", "safetensors.torch.save_file", "pickle.dump", "numpy.save", "numpy.savez", "joblib.dump"
-)
+@models("torch.save", "safetensors.torch.save_file", "pickle.dump", "joblib.dump")
 def save(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if len(args) > 1:
         value, target = (args[0], args[1])
@@ -54,6 +52,19 @@ def save(m: Machine, args: Args, kwargs: Kwargs) -> Value:
             target.attrs["\0held"] = unknown(value)
         streams.write_file(m, target, value)
     return Val(None)
+
+
+@models("numpy.save", "numpy.savez")
+def save_array(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    for value in [*args[1:], *kwargs.values()]:
+        streams.write_file(m, args[0] if args else Val(), value)
+        streams.write_array(m, value)
+    return Val(None)
+
+
+@models("ctypes.byref", "ctypes.pointer", "ctypes.cast", "ctypes.c_void_p")
+def pointer(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    return args[0] if args else Val()
 
 
 @models("io.BytesIO", "io.StringIO")

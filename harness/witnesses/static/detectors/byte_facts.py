@@ -31,13 +31,12 @@ def twice(view: View) -> list[Fact]:
             continue
         reached = [
             function
-            for function in ast.walk(source.tree)
-            if isinstance(function, ast.FunctionDef) and (number, function.lineno) in view.m.reached
+            for function in source.functions
+            if (number, function.lineno) in view.m.reached
+            and any(name in source.body(function) for name in PIECES)
         ]
         for line in filter(None, map(baked, reached)):
-            again = next(
-                (n.lineno for n in ast.walk(source.tree) if isinstance(n, ast.BinOp) and adds_space(n)), 0
-            )
+            again = next((n.lineno for n in source.nodes if isinstance(n, ast.BinOp) and adds_space(n)), 0)
             if again:
                 facts.append(describe(view, number, line, again))
     return facts[:1]
@@ -62,10 +61,13 @@ def baked(function: ast.FunctionDef) -> int:
     }
     if not calls & PIECES:
         return 0
+    noted = any(tests_space(s.value) for s in element_stores(function))
     for branch in ast.walk(function):
         if isinstance(branch, ast.If) and tests_space(branch.test):
             stores = [s for statement in branch.body for s in element_stores(statement)]
-            flagged = any(isinstance(s.value, ast.Constant) and s.value.value in (True, 1) for s in stores)
+            flagged = noted or any(
+                isinstance(s.value, ast.Constant) and s.value.value in (True, 1) for s in stores
+            )
             counted = [s for s in stores if length_plus_one(s.value)]
             if flagged and counted:
                 return counted[0].lineno
