@@ -37,7 +37,7 @@ MATERIAL = 0.005
 """A BPB that is lower than the rebuilt one by this share or more is a wrong byte count, not a rounding."""
 
 
-@rule("B1", title="Books balance", categories=("byte_count",), needs=("trace", "static"))
+@rule("B1", title="Books balance", categories=("byte_count",), needs=("trace", "static", "probes"))
 @tested("B1")
 def books_balance(case: Case) -> Finding:
     """The printed loss and BPB against the rebuilt ones."""

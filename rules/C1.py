@@ -4,6 +4,8 @@ What it does
     Follows val tokens through the source to the claimed score. Looks for tables that are asked for the token to be
     predicted (its id in the lookup key), for gates that look at the token to be predicted, for free tensors optimized
     on the tokens they then score (SLOT), and for mixing across document boundaries where documents are kept apart.
+    Where experiments were made, their word comes first: random tokens claimed in fewer bits than they hold, or losses that
+    move when only later tokens are exchanged, and no other rule that is suspected of it.
 
 Why it breaks the score
     BPB is a code length only if every probability could have been computed before the token came. What is looked up
@@ -39,7 +41,7 @@ from rules.registry import rule
 KINDS = ("ngram_target_in_key", "target_gating", "slot", "doc_boundary_leak")
 
 
-@rule("C1", title="Strict causality", categories=KINDS, needs=("static",))
+@rule("C1", title="Strict causality", categories=KINDS, needs=("static", "probes"))
 @tested("C1")
 def strict_causality(case: Case) -> Finding:
     """What the code says: a fact of these kinds, else what was seen on the way to the score."""

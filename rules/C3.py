@@ -48,7 +48,7 @@ FEWEST = 16
     "C3",
     title="Score before update",
     categories=("train_on_val_before_score", "multi_pass_rescore", "slot"),
-    needs=("trace", "static"),
+    needs=("trace", "static", "probes"),
 )
 @tested("C3")
 def score_before_update(case: Case) -> Finding:

@@ -34,7 +34,7 @@ from rules.experiments import tested
 from rules.registry import rule
 
 
-@rule("C4", title="Single pass", categories=("multi_pass_rescore",), needs=("trace", "static"))
+@rule("C4", title="Single pass", categories=("multi_pass_rescore",), needs=("trace", "static", "probes"))
 @tested("C4")
 def single_pass(case: Case) -> Finding:
     """Trace first: a choice or an update between two scores of a position; static evidence where no run covers it."""

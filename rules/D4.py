@@ -35,7 +35,7 @@ from rules.registry import rule
 KINDS = ("paid_prefix", "val_calibration")
 
 
-@rule("D4", title="No answers in the artifact", categories=KINDS, needs=("static",))
+@rule("D4", title="No answers in the artifact", categories=KINDS, needs=("static", "probes"))
 @tested("D4")
 def no_answers_in_the_artifact(case: Case) -> Finding:
     """What the code says."""
