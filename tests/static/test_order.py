@@ -121,6 +121,19 @@ def test_training_shards_after_the_whole_clock() -> None:
     assert look(reserved).facts == ()
 
 
+def test_slices_beyond_number_are_followed_without_their_places() -> None:
+    body = scripts.PLAIN.replace(
+        "        total +=",
+        """        x = part
+        for shift in (1, 2, 3, 5, 7, 11, 13):
+            x = torch.cat([x[shift:], x[:-shift], x[start:]])
+        total +=""",
+    ).replace("net(part[:-1][None]", "net(x[:-1][None]")
+    facts = look(scripts.script(body))
+    assert facts.covered
+    assert facts.facts == ()
+
+
 def test_a_script_that_does_not_parse_is_said_so() -> None:
     facts = examine(packed("def broken(:\n"), Claim(), {})
     assert not facts.parsed

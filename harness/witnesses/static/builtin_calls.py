@@ -625,7 +625,7 @@ def identity(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return args[0] if args else Val()
 
 
-@models("sys.exit", "os._exit", "builtins.exit", "builtins.quit")
+@models("sys.exit", "builtins.exit", "builtins.quit")
 def exit_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Val(taint=CLEAN.with_marks(("exit", "")))
 

@@ -33,6 +33,17 @@ class Token(NamedTuple):
 EMPTY: frozenset[Any] = frozenset()
 
 
+MOST_SLICES = 96
+"""Slices of tokens that one value is told to come from; with more of them, where each begins is given up."""
+
+
+def few(tokens: frozenset[Token]) -> frozenset[Token]:
+    """The tokens, without where they begin when they are slices beyond number (a loop that slices slices)."""
+    if len(tokens) <= MOST_SLICES:
+        return tokens
+    return frozenset(Token(t.stream, t.file, 0, None, min(t.read, 0)) for t in tokens)
+
+
 class Taint:
     """Where a value came from. `deps` holds (loop, iteration) pairs; `losses` and `updates` are event numbers."""
 
@@ -60,7 +71,7 @@ class Taint:
         if self is CLEAN:
             return other
         return Taint(
-            self.tokens | other.tokens if other.tokens else self.tokens,
+            few(self.tokens | other.tokens) if other.tokens else self.tokens,
             self.losses | other.losses if other.losses else self.losses,
             self.updates | other.updates if other.updates else self.updates,
             self.states | other.states if other.states else self.states,
