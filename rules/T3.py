@@ -3,8 +3,8 @@
 What it does
     Finds in the claimed log where calibration data is read (GPTQ Hessians, activation statistics), from what (training
     shards, val tokens, the model's own samples) and whether the training clock had already run out. Where the clock
-    had stopped at its limit, with nothing in reserve, and data was read after it, a person looks: rulings went both
-    ways.
+    had stopped at its limit, with nothing in reserve, and data was read after it, a person looks: a log tells times,
+    the code tells which data (D5).
 
 Why it breaks the score
     After the clock only evaluation is left, and evaluation must not read training data. Calibration on it buys a better
@@ -21,7 +21,8 @@ Rulings
     2026-03-22..24 #529 #576 #593 #606 #615 #626 #639 #656 #706: calibration on training data after 600 s is invalid.
     2026-03-30 #1019: merged; calibrates on its own samples. Late April #1868, #1855: merged; training loop and Hessian
     collection end within a few seconds of 600 s, with a reserve of 0.5 s. 2026-03-28 #728: not on unscored val tokens.
-    #1120 stopped at 600.03 s and calibrated for 3.4 s on training data; its row was accepted later all the same.
+    #1120 holds two folders: the one whose log shows 3.4 s of calibration after 600.03 s was never ruled on, the row on the
+    leaderboard is the other one, which skips calibration.
     https://github.com/openai/parameter-golf/pull/706
 
 Since
@@ -82,7 +83,7 @@ def _after_the_clock(case: Case, run: RunFacts, seen: Calibration, stopped: floa
         stopped <= LIMIT_MS - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0
     ) and end <= LIMIT_MS + _OVERRUN_MS:
         return Finding("T3", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
-    # The same seconds were ruled out (#576 #615 #706) and accepted (#1120): a log alone cannot decide between the two.
+    # A log that names its data "training data" may still mean the model's own samples; the code decides (D5).
     read = "training data was read" if seen.data == "train" else "data (the log does not say which) was read"
     told += f": {read} after the clock had run out."
     return Finding("T3", Status.REVIEW, told, "gptq_calibration_eval_time", Grade.CLAIM, shown)

@@ -11,6 +11,7 @@ from harness.witnesses.trace import TraceEvent
 from harness.witnesses.trace.record import Frame
 
 _MOST = 8
+_ORDER = {"train_on_val_before_score", "multi_pass_rescore", "slot"}
 
 
 def line_of(case: Case, file: str, line: int) -> Evidence:
@@ -50,7 +51,9 @@ def _lines(case: Case, wanted: Sequence[tuple[str, int]], most: int) -> tuple[Ev
 def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding:
     """The finding, held at `review` where the claimed configuration is in doubt, and where the static witness is certain
     of one of the categories `against` while the run saw none, or finds one on the path that the doubt leaves open or
-    that a small run does not come to."""
+    that a small run does not come to. What the run saw is told together with what the code says of the same."""
+    if finding.status in (Status.FAIL, Status.REVIEW) and finding.grade is Grade.TRACE:
+        finding = _beside_the_code(case, finding, against)
     if finding.status is Status.FAIL and case.claim.ambiguous:
         doubt = case.claim.ambiguous[0]
         return dataclasses.replace(
@@ -67,6 +70,30 @@ def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding
         if doubtful:
             fact = doubtful[0]
             return _held(finding, fact, f"But {fact.summary}, depending on {fact.depends_on}")
+    return finding
+
+
+def _beside_the_code(case: Case, finding: Finding, against: Sequence[str]) -> Finding:
+    """What the run saw, with the lines of the code that show it as well, or the sentence that the code does not.
+
+    What was seen happening is not taken back by code in which nothing was found.
+    """
+    if case.static is None or finding.category is None or "The code " in finding.summary:
+        return finding
+    kinds = {finding.category, *against} | (_ORDER if finding.category in _ORDER else set())
+    told = [f for kind in sorted(kinds) for f in case.static.of(kind)]
+    if told:
+        fact = next((f for f in told if f.certainty == "certain"), told[0])
+        so = f", depending on {fact.depends_on}" if fact.depends_on else ""
+        more = tuple(e for e in fact.path if e not in finding.evidence)
+        return dataclasses.replace(
+            finding,
+            summary=f"{finding.summary} The code shows it as well: {fact.summary.removesuffix('.')}{so}.",
+            evidence=(*finding.evidence, *more),
+        )
+    if case.static.covered:
+        said = "The code alone, followed to the score, does not show it: the lines are those of the run."
+        return dataclasses.replace(finding, summary=f"{finding.summary} {said}")
     return finding
 
 
