@@ -88,6 +88,14 @@ def test_two_decimals_may_coincide() -> None:
     assert judge([fixed], 1024, coarse).status == NOT_COVERED
 
 
+@pytest.mark.parametrize(("surplus", "status"), [(900.0, PROVED), (-7.0, CLEAR)])
+def test_a_second_run_that_fails_takes_nothing_from_the_first(surplus: float, status: str) -> None:
+    late = RandomRun(AMPLIFIED.name, 2, "did not finish")
+    found = judge([run(surplus), late], 1024, TEXT)
+    assert found.status == status
+    assert len(found.runs) == 2
+
+
 def test_further_seeds_are_factors() -> None:
     runs = [run(40.0), run(-10.0, AMPLIFIED.name), run(39.0)]
     assert total(runs) == pytest.approx(78.0)

@@ -190,16 +190,17 @@ def _reference(lab: Laboratory) -> Reference:
 
 def judge(runs: list[RandomRun], vocab_size: int, reference: Reference) -> Incompressibility:
     """The decision."""
-    fixed = all(r.fixed for r in runs)
+    fixed = all(r.fixed for r in runs if r.line is not None)
     if _invented(runs, reference):
         words = f"On random tokens the claimed line printed what it printed for real text: {runs[-1].line}"
         status = facts.PROVED if fixed else facts.DOUBTFUL
         return Incompressibility(status, words, tuple(runs), vocab_size, invented=True)
-    if runs[-1].surplus is None:
-        return Incompressibility(facts.NOT_COVERED, runs[-1].outcome, tuple(runs), vocab_size)
+    made, runs = tuple(runs), [r for r in runs if r.surplus is not None]
+    if not runs:
+        return Incompressibility(facts.NOT_COVERED, made[-1].outcome, made, vocab_size)
     found = total(runs)
     octets = total(runs, octets=True) if all(r.byte_surplus is not None for r in runs) else None
-    result = Incompressibility(facts.CLEAR, _words(runs, found), tuple(runs), vocab_size, found, octets)
+    result = Incompressibility(facts.CLEAR, _words(runs, found), made, vocab_size, found, octets)
     if found < SUSPICIOUS:
         return result
     doubt = _doubt(runs, reference, fixed)
