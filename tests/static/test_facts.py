@@ -302,8 +302,22 @@ ANSWERED = scripts.FULL_ROWS.replace(
 )
 
 
+CLOSED_FORM = scripts.FULL_ROWS.replace(
+    "        mixed = 0.8 * p + 0.2 * rows\n        total -= mixed.gather(-1, y[:, None]).log().sum()\n",
+    """        known = (counts[x, y] + 0.01) / (counts[x].sum(-1) + 10.24)
+        total -= (0.8 * p.gather(-1, y[:, None])[:, 0] + 0.2 * known).log().sum()
+""",
+)
+
+
+def test_the_entry_of_the_answer_in_a_row_of_the_context_is_no_key_with_the_answer() -> None:
+    facts = look(scripts.script(CLOSED_FORM))
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") <= {"unnormalised_mixture"}
+
+
 def test_a_weight_that_asks_a_table_of_pairs_for_the_answer() -> None:
-    assert kinds(look(scripts.script(ANSWERED))) == {"ngram_target_in_key"}
+    assert kinds(look(scripts.script(ANSWERED))) == {"target_gating"}
     legal = ANSWERED.replace("counts[x, y] > 0", "counts[x].sum(-1) > 0")
     assert kinds(look(scripts.script(legal))) == set()
 

@@ -259,7 +259,6 @@ def masks(index: Val) -> bool:
 def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evaluate) -> Value:
     """`tensor[i, a:b]`: only a slice of the last axis moves where tokens begin."""
     taint = taint_of(value)
-    asked = CLEAN
     last = len(node.elts) - 1
     for position, part in enumerate(node.elts):
         if isinstance(part, ast.Slice):
@@ -272,14 +271,13 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
             index = evaluate(m, part, env)
             chosen = taint_of(index)
             real = any(t.read >= 0 for t in chosen.tokens)
-            if real and (not taint.tokens or taint.states or taint.losses):
-                asked = asked | chosen
+            row = tables.is_table(value.taint) and not tables.is_table(taint)
+            if real and (row or not taint.tokens or taint.states or taint.losses):
+                inner = Val(taint=taint)
+                inner.own = value.own
+                taint = taint_of((tables.row_read if row else tables.array_read)(m, inner, index))
             else:
                 taint = taint.with_deps(chosen.deps)
-    if asked is not CLEAN:
-        inner = Val(taint=taint)
-        inner.own = value.own
-        taint = taint_of(tables.array_read(m, inner, Val(taint=asked)))
     result = Val(taint=taint)
     result.own, result.base = value.own, storage_of(value)
     return result

@@ -56,6 +56,15 @@ def is_table(taint: Taint) -> bool:
     return any(mark[0] == "table" for mark in taint.marks)
 
 
+def row_read(m: Machine, row: Val, index: Value) -> Value:
+    """The entry of tokens in rows that were looked up in a table: `counts[context, token]` asks for two things in turn."""
+    chosen = taint_of(index)
+    if not is_key(chosen):
+        return array_read(m, row, index)
+    number = lookup(m, row.taint, chosen)
+    return Val(taint=(row.taint | chosen).with_marks(("lookup", number)))
+
+
 def lookup(m: Machine, table: Taint, key: Taint) -> int:
     """Note a read of a table; its event number."""
     number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
