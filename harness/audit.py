@@ -32,12 +32,13 @@ from rules.registry import all_rules
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them;
-    `probes` is all, none, or auto: experiments where the other witnesses leave something open."""
+    `seconds` of processor time are given to one run; `probes` is all, none, or auto: experiments where the other witnesses
+    leave something open."""
 
     sandbox: Sandbox | None
     cache: Path
     keep: Path | None = None
-    wall_s: float = 300.0
+    seconds: float = 300.0
     probes: str = "auto"
 
 
@@ -98,7 +99,7 @@ def _watch(case: Case, options: Options, failures: list[str], progress: Progress
             out / "run",
             cache=options.cache,
             sandbox=options.sandbox,
-            wall_s=options.wall_s,
+            seconds=options.seconds,
             world=world,
         )
         trace = _trace(case.claim, run, world)
@@ -119,7 +120,7 @@ def _experiment(
     if not wanted:
         return case
     progress("experimenting")
-    lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.wall_s)
+    lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.seconds)
     found = _guard("probes", failures, lambda: probes.experiment(lab, wanted))
     return dataclasses.replace(case, probes=found)
 

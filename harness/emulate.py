@@ -30,6 +30,8 @@ _NOT_FROM_A_README = re.compile(
 )
 _MAY_BE_OUR_SCALE = ("RuntimeError", "ValueError", "AssertionError", "IndexError", "ZeroDivisionError")
 _TAIL = 4_000_000
+BUSY = 3
+"""A run may last so many times its processor time: other work on the machine is not its fault."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +79,15 @@ def emulate(
     cache: Path,
     sandbox: Sandbox,
     watch: bool = True,
-    wall_s: float = 300,
+    seconds: float = 300,
     world: World | None = None,
     tuning: Tuning | None = None,
     left: Path | None = None,
 ) -> Run:
     """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
-    `tuning` is what an experiment changes besides scale; `left` is the work folder that an earlier run left. A run that
+    `seconds` of processor time are given to it. `tuning` is what an experiment changes besides scale; `left` is the work
+    folder that an earlier run left. A run that
     fails in a way our scale or our launcher may have caused is repeated another way. Raises ValueError when the
     submission has no script, SandboxUnavailable when there is no sandbox.
     """
@@ -96,7 +99,18 @@ def emulate(
         if reasons:
             shutil.rmtree(out)
         run = _attempt(
-            submission, submission.script, claim, out, cache, sandbox, watch, wall_s, world, tuning, left, way
+            submission,
+            submission.script,
+            claim,
+            out,
+            cache,
+            sandbox,
+            watch,
+            seconds,
+            world,
+            tuning,
+            left,
+            way,
         )
         tried, way = way, other_way(way, run.outcome, run.reason, run.overrides)
         if way is not None:
@@ -150,7 +164,7 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
 
 def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
-    wall_s: float, world: World | None, tuning: Tuning | None, left: Path | None, way: Way,
+    seconds: float, world: World | None, tuning: Tuning | None, left: Path | None, way: Way,
 ) -> Run:  # fmt: skip
     scale = scale_profile(
         script.runnable,
@@ -171,7 +185,12 @@ def _attempt(
         workdir=place.workdir,
         env=_environment(claim, scale, world),
         limits=Limits(
-            memory_bytes=8 * 2**30, wall_s=wall_s, processes=64, file_bytes=2 * 2**30, output_bytes=64 * 2**20
+            memory_bytes=8 * 2**30,
+            cpu_s=seconds,
+            wall_s=BUSY * seconds,
+            processes=64,
+            file_bytes=2 * 2**30,
+            output_bytes=64 * 2**20,
         ),
         stdout=out / "stdout.txt",
         stderr=out / "stderr.txt",

@@ -54,7 +54,7 @@ def _run(submission: Submission, options: Options, watch: bool) -> tuple[float, 
             cache=options.cache,
             sandbox=options.sandbox,
             watch=watch,
-            wall_s=900,
+            seconds=900,
         )
         return run.wall_s, run.outcome
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,13 +31,14 @@ class SandboxError(Exception):
 class Limits:
     """Bounds on one run. Memory, processes and disk are sums over the whole tree and all writable mounts.
 
-    `processes` counts threads. `file_bytes` bounds each file (a write beyond it fails inside), `disk_bytes`
-    what the writable mounts may grow by and how much the private /tmp holds, `output_bytes` stdout and stderr
-    together.
+    `cpu_s` is processor time: a busy machine takes nothing from it. `processes` counts threads. `file_bytes` bounds
+    each file (a write beyond it fails inside), `disk_bytes` what the writable mounts may grow by and how much the
+    private /tmp holds, `output_bytes` stdout and stderr together.
     """
 
     memory_bytes: int = 4 * GIB
     wall_s: float = 300.0
+    cpu_s: float = math.inf
     processes: int = 512
     file_bytes: int = 1 * GIB
     output_bytes: int = 16 * MIB

@@ -85,7 +85,7 @@ class Watchdog:
         return min(self._next_memory, self._next_disk)
 
     def look(self) -> str | None:
-        """The limit that is broken, if any: "memory", "processes" or "disk"."""
+        """The limit that is broken, if any: "timeout" (processor time), "memory", "processes" or "disk"."""
         start = time.monotonic()
         broken = None
         if start >= self._next_memory:
@@ -103,6 +103,8 @@ class Watchdog:
         if resident > self._limits.memory_bytes:
             resident = self._sharing_counted(processes)
         self.peak_bytes = max(self.peak_bytes, resident)
+        if self.cpu_s > self._limits.cpu_s:
+            return "timeout"
         if resident > self._limits.memory_bytes:
             return "memory"
         return "processes" if sum(p.threads for p in processes) > self._limits.processes else None

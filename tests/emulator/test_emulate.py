@@ -37,12 +37,12 @@ def submission(root: Path, source: str) -> Submission:
     return Submission("small", "records/track_10min_16mb/small", root, Origin("here"), script, files)
 
 
-def run(subject: Submission, out: Path, cache: Path, wall_s: float = 120, claim: Claim | None = None) -> Run:
+def run(subject: Submission, out: Path, cache: Path, seconds: float = 120, claim: Claim | None = None) -> Run:
     try:
         sandbox = default_sandbox()
     except SandboxUnavailable as error:
         pytest.skip(str(error))
-    return emulate(subject, claim or Claim(), out, cache=cache, sandbox=sandbox, watch=False, wall_s=wall_s)
+    return emulate(subject, claim or Claim(), out, cache=cache, sandbox=sandbox, watch=False, seconds=seconds)
 
 
 def test_a_real_script_scores_and_two_runs_are_equal(tmp_path: Path, cache: Path) -> None:
@@ -97,7 +97,7 @@ def test_outcomes(tmp_path: Path, cache: Path, source: str, outcome: str, words:
 
 
 def test_timeout(tmp_path: Path, cache: Path) -> None:
-    done = run(submission(tmp_path / "in", "while True: pass\n"), tmp_path / "out", cache, wall_s=6)
+    done = run(submission(tmp_path / "in", "while True: pass\n"), tmp_path / "out", cache, seconds=6)
     assert done.outcome == "timeout"
 
 

@@ -66,6 +66,14 @@ def test_an_infinite_loop_times_out(room: Room) -> None:
     assert done.cpu_s > 0
 
 
+def test_processor_time_has_a_bound_of_its_own(room: Room) -> None:
+    done = room.python("while True: pass", limits=Limits(cpu_s=0.5, wall_s=60))
+    assert done.reason == "timeout"
+    assert done.wall_s < 60
+    sleeper = room.python("import time\ntime.sleep(1.5)", limits=Limits(cpu_s=1.0, wall_s=60))
+    assert sleeper.reason == "exit"
+
+
 def test_ignoring_signals_does_not_help(room: Room) -> None:
     code = "import signal, time\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)"
     assert room.python(code, limits=Limits(wall_s=0.5)).reason == "timeout"

@@ -23,14 +23,14 @@ class Laboratory:
     folder: Path
     cache: Path
     sandbox: Sandbox
-    wall_s: float
+    seconds: float
 
     def run_in(self, world: World, tuning: Tuning | None, name: str, *, left: Path | None = None) -> Run:
         """Run the unmodified script in another world. `name` is the name of the run's folder, `left` the work folder of an
         earlier run that this one finds."""
         return emulate(
             self.case.submission, self.case.claim, self.folder / name, cache=self.cache, sandbox=self.sandbox,
-            wall_s=self.wall_s, world=world, tuning=tuning, left=left,
+            seconds=self.seconds, world=world, tuning=tuning, left=left,
         )  # fmt: skip
 
     def random_world(self, seed: int) -> World:
