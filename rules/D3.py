@@ -3,7 +3,8 @@
 What it does
     Looks for the fingerprints of training data that was made with too small a validation set: more training shards than
     the published set can have, or a call of the preparation script that sets aside fewer than the first 50,000
-    documents while the log reads data prepared on that machine.
+    documents while the log reads data prepared on that machine. A command that gives a validation shard the name of a
+    training shard fails where the log counts no other.
 
 Why it breaks the score
     Validation is the first 50,000 documents. Training data that begins at document 10,000 holds 80 % of it.
@@ -18,6 +19,7 @@ Legal alternative
 Rulings
     2026-05-01 #2127: how the overlap comes about and which logs show it. 2026-05-02 #2018, #2130: excluded for it.
     Merged #1736, #1769 and #1855 call the same script in their README; organizers kept them.
+    2026-03-18 #44: trained on the validation shard under another name.
     https://github.com/openai/parameter-golf/issues/2127
 
 Since
@@ -41,7 +43,12 @@ _FULL_VAL = (
 _LOCAL = re.compile(r"datasets/datasets/")
 
 
-@rule("D3", title="Train and val apart", categories=("train_val_overlap",), needs=("claims",))
+@rule(
+    "D3",
+    title="Train and val apart",
+    categories=("train_val_overlap", "train_on_val_before_score"),
+    needs=("claims",),
+)
 def train_and_val_apart(case: Case) -> Finding:
     """The shard count decides; a preparation call with too few documents is a question where the data is local."""
     if case.claims is None:
@@ -50,6 +57,14 @@ def train_and_val_apart(case: Case) -> Finding:
         )
     run = case.claims.claimed
     shards = run.train_shards if run else None
+    renamed = [p for p in case.claims.preparations if p.renamed]
+    if renamed:
+        told = "The preparation gives a validation shard the name of a training shard"
+        alone = shards is not None and shards.value == len(renamed)
+        told += ", and the log counts no other training shard." if alone else "."
+        shown = lines(renamed[0].evidence, shards)
+        status = Status.FAIL if alone else Status.REVIEW
+        return capped(case, Finding("D3", status, told, "train_on_val_before_score", Grade.CLAIM, shown))
     if shards is not None and shards.value > _MOST_SHARDS:
         told = (
             f"The log counts {int(shards.value):,} training shards: more than the published set, as made by a "

@@ -183,6 +183,17 @@ def test_a_preparation_with_too_few_documents_is_a_question_where_the_data_is_lo
     assert judge("D3", local, README__md=asked, prepare_caseops_data__py=default).status is Status.PASS
 
 
+@pytest.mark.parametrize(("shards", "status"), [(1, Status.FAIL), (80, Status.REVIEW)])
+def test_a_validation_shard_under_the_name_of_a_training_shard(
+    judge: Judge, shards: int, status: Status
+) -> None:
+    readme = "```\nln -s data/fineweb_val_000000.bin mine/fineweb_train_000000.bin\n```\n"
+    found = judge("D3", log(shards=shards), README__md=readme)
+    assert (found.status, found.category) == (status, "train_on_val_before_score")
+    honest = readme.replace("fineweb_val", "fineweb_train")
+    assert judge("D3", log(shards=shards), README__md=honest).status is Status.PASS
+
+
 def test_a_record_without_a_log_stops_a_reviewer(judge: Judge) -> None:
     assert judge("P1", None).status is Status.REVIEW
     assert judge("P1", None, track="non_record").status is Status.PASS

@@ -10,16 +10,21 @@ from harness.witnesses.claims.papers import read_text
 
 _CALL = re.compile(r"(prepare_caseops_data|download_hf_docs_and_tokenize|prepare_\w{0,40}data)\.py")
 _VAL_DOCS = re.compile(r"--(?:val[-_]docs|num[-_]val[-_]docs)[ =](\d{1,9})")
+_RENAMED = re.compile(r"\b(?:ln|cp|mv)\b[^\n]{0,200}fineweb_val_\S{0,40}\s[^\n]{0,200}fineweb_train_")
 _DEFAULT = re.compile(r"--val-docs\"[^\n]{0,120}default\s?=\s?([\d_]{1,12})")
 
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """One call of a data-preparation script; `val_docs` as the call or the script's default says."""
+    """One call of a data-preparation script; `val_docs` as the call or the script's default says.
+
+    `renamed` is a command that gives a validation shard the name of a training shard.
+    """
 
     evidence: Evidence
     val_docs: int | None
     by_default: bool
+    renamed: bool = False
 
 
 def preparations(submission: Submission) -> tuple[Preparation, ...]:
@@ -31,6 +36,9 @@ def preparations(submission: Submission) -> tuple[Preparation, ...]:
             continue
         lines = read_text(submission, name).split("\n")
         for number, line in enumerate(lines, 1):
+            if _RENAMED.search(line[:2000]):
+                shown = Evidence(name, number, line.strip()[:300])
+                found.append(Preparation(shown, None, by_default=False, renamed=True))
             if _CALL.search(line[:2000]) and re.search(r"\bpython|\.py\s+--", line[:2000]):
                 call = " ".join(lines[number - 1 : number + 8]).split(" && ")[0]
                 stated = _VAL_DOCS.search(call)
