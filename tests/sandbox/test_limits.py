@@ -134,6 +134,17 @@ def test_a_fork_bomb_is_contained(room: Room) -> None:
     assert alive(marker) == []
 
 
+def test_looks_at_processes_stay_close_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(root: int) -> list[watchdog.Process]:
+        time.sleep(0.1)
+        return []
+
+    monkeypatch.setattr(watchdog, "tree", slow)
+    looker = watchdog.Watchdog(os.getpid(), Limits(), [])
+    looker.look()
+    assert looker.next_look <= time.monotonic() + watchdog.Watchdog.MEMORY_LATEST
+
+
 def test_threads_count_as_processes(room: Room) -> None:
     code = """
         import threading, time
