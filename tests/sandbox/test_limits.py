@@ -260,9 +260,10 @@ def test_the_tree_dies_with_the_auditor(room: Room, blow: signal.Signals) -> Non
     marker = uuid.uuid4().hex
     code = textwrap.dedent(HEARTBEAT.format(marker=marker, detach=""))
     auditor = f"""if True:
-        import sys
+        import signal, sys
         from pathlib import Path
         from harness.sandbox import Bubblewrap, Limits, Mount
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
         Bubblewrap(Path({str(room.sandbox.program)!r})).run(
             [sys.executable, "-I", "-S", "-c", {code!r}],
             mounts=[Mount(Path({str(room.work)!r}), "/work", writable=True)],
