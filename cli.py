@@ -79,7 +79,9 @@ Examples:
     show_default=True,
     help="Experiments on changed data: auto makes them where something is open or suspicious.",
 )
-@click.option("--timeout", default=300.0, show_default=True, help="Processor seconds that one emulated run may take.")
+@click.option(
+    "--timeout", default=300.0, show_default=True, help="Processor seconds that one emulated run may take."
+)
 @click.option("--most", default=12, show_default=True, help="Run so many submissions; read the rest.")
 @click.option(
     "--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder."
