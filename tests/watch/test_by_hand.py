@@ -106,6 +106,22 @@ def test_trained_weights_put_aside_and_replaced_by_others_are_suspect(watched: W
     assert leak.suspect
 
 
+def test_a_copy_that_was_changed_since_is_not_clean(watched: Watched) -> None:
+    leak = watched(
+        """
+        kept = {n: p.data.clone() for n, p in net.named_parameters()}
+        for p in net.parameters():
+            p.data.mul_(0.5)
+        train(X, Y)
+        for n, p in net.named_parameters():
+            kept[n].data.mul_(0.0).add_(torch.from_numpy(p.detach().numpy().copy()))
+            p.data.copy_(kept[n])
+        evaluate()
+        """
+    ).leak
+    assert leak is not None
+
+
 HONEST = {
     "a gradient that is never used": "net(X, Y).backward()\nevaluate()",
     "trained and put back": """
@@ -128,6 +144,34 @@ HONEST = {
         net(X, Y).backward()
         for n, p in net.named_parameters():
             p.data = kept[n]
+        evaluate()
+        """,
+    "averaged weights adapt in monitoring, and the trained ones are put back": """
+        mean = {n: p.data.clone() for n, p in net.named_parameters()}
+        def adapting(name):
+            kept = {n: p.data.clone() for n, p in net.named_parameters()}
+            for n, p in net.named_parameters():
+                p.data.copy_(mean[n])
+            total = 0.0
+            for i in range(0, 32, 4):
+                total += net(X[i:i+4], Y[i:i+4]).item() * 256
+                train(X[i:i+4], Y[i:i+4])
+            for n, p in net.named_parameters():
+                p.data.copy_(kept[n])
+            report(total / 2048, name)
+        for name in ("monitoring", "final"):
+            for n, p in net.named_parameters():
+                mean[n].mul_(0.9).add_(p.data, alpha=0.1)
+            adapting(name)
+        """,
+    "put back from a deep copy": """
+        for p in net.parameters():
+            p.data.mul_(1.5)
+        kept = copy.deepcopy(net.state_dict())
+        for p in net.parameters():
+            p.data.mul_(0.5)
+        train(X, Y)
+        net.load_state_dict(kept)
         evaluate()
         """,
     "fast weights, each chunk scored first": """

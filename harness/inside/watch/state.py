@@ -125,6 +125,8 @@ class StateBook:
         self._shape: tuple[int, ...] = ()
         self._embedded: list[np.ndarray] = []
         self._taken: dict[int, np.ndarray] = {}
+        self._copies: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}
+        self._parameter_storages: tuple[int, set[int]] = (-1, set())
         self._marking = False
         self._fresh = False
         self._in_step = False
@@ -155,6 +157,7 @@ class StateBook:
             torch.autograd.grad: self.grad,
             torch.Tensor.clone: self.clone,
             torch.clone: self.clone,
+            torch.Tensor.__deepcopy__: self.clone,
             _TENSOR.grad.__set__: self.grad_set,
         }
         for name in _WRITES:
@@ -417,6 +420,9 @@ class StateBook:
                 return
             self._forget(piece, target)
             return
+        if origin is None and self._clean_copy(source):
+            self._forget(piece, target)
+            return
         if piece is not None and piece.known is not None:
             if piece.clean is not None and _digest(target) == piece.clean:
                 self._forget(piece, target)
@@ -439,18 +445,40 @@ class StateBook:
         piece.pending = [] if replace else piece.pending
 
     def clone(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """A copy of a tensor that knows val positions knows them too."""
+        """A copy of a tensor that knows val positions knows them too; one of a clean parameter is kept in mind."""
         result = func(*args, **kwargs)
-        if self._pieces and isinstance(args[0], torch.Tensor):
+        if isinstance(args[0], torch.Tensor):
             try:
-                self._settle()
+                if self._pieces:
+                    self._settle()
                 source = self._pieces.get(_storage(args[0]))
                 if source is not None:
                     copy = self._piece(result)
                     copy.known = source.known
+                elif self._is_parameter(args[0]):
+                    self._copies[_storage(result)] = (weakref.ref(result), _digest(result))
             except Exception as error:
                 self._failed(f"clone: {type(error).__name__}: {error}")
         return result
+
+    def _is_parameter(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor shares the storage of a module's parameter or buffer, as of the last new module."""
+        count, storages = self._parameter_storages
+        if count != len(self._modules):
+            storages = self._owned()[0]
+            self._parameter_storages = (len(self._modules), storages)
+        return _storage(tensor) in storages
+
+    def _clean_copy(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a copy of a parameter that knew nothing then, and holds the same values still."""
+        reference, digest = self._copies.get(_storage(tensor), (None, 0))
+        kept = reference() if reference is not None else None
+        return (
+            kept is not None
+            and _storage(kept) == _storage(tensor)
+            and kept.numel() == tensor.numel()
+            and _digest(kept) == digest
+        )
 
     def _state_taken(self, module: torch.nn.Module) -> None:
         """The state of a module is taken (to be saved or quantized): what it knows travels with the artifact."""
