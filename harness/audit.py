@@ -10,19 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from harness import analysis
 from harness.case import Audit, Case, Claim, Finding, Script, Status, Submission
 from harness.decide import decide, score_of
-from harness.emulate import Run, emulate
+from harness.emulate import emulate
 from harness.intake.claim import claimed_configuration
 from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
 from harness.witnesses import claims, probes, static
-from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.tamper import tampering
-from harness.witnesses.trace import LedgerError, Trace, read_trace
+from harness.witnesses.trace.run import trace_of
 from harness.worlds import World
 from harness.worlds.miniature import miniature
 from harness.worlds.scale import scale_profile
@@ -102,7 +99,7 @@ def _watch(case: Case, options: Options, failures: list[str], progress: Progress
             seconds=options.seconds,
             world=world,
         )
-        trace = _trace(case.claim, run, world)
+        trace = trace_of(run, world, case.claim)
         seen = analysis.examine(trace, world) if trace is not None else None
         case = dataclasses.replace(case, run=run, trace=trace, analysis=seen)
         return _experiment(case, options, world, out, failures, progress)
@@ -135,22 +132,6 @@ def _world(case: Case, cache: Path) -> World:
         train_tokens=scale.train_tokens,
         caseops=scale.caseops,
     )
-
-
-def _trace(claim: Claim, run: Run, world: World) -> Trace | None:
-    """What was seen, also of a run that ended early; None when it left no ledger."""
-    label = claim.label
-    is_claimed = claimed_test(label, run.stdout.splitlines()) if label else None
-    stream = world.val_stream()
-    try:
-        return read_trace(
-            run.out / "trace",
-            world.position_bytes().astype(np.float64),
-            np.flatnonzero(stream == world.bos_id).astype(np.int64),
-            is_claimed,
-        )
-    except LedgerError:
-        return None
 
 
 def _script(submission: Submission) -> Script:

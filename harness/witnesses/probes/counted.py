@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from harness.case import Claim
 from harness.emulate import Run
-from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.probes.bits import LN2, Counted
-from harness.witnesses.trace import LedgerError, LossTable, Trace, read_trace
+from harness.witnesses.trace import LossTable, Trace
 from harness.witnesses.trace.record import Ints, Record, ScoreEvent, read_record
+from harness.witnesses.trace.run import trace_of
 from harness.worlds import World
 
 WHOLE = 0.97
@@ -64,21 +64,6 @@ def counts_once(trace: Trace | None) -> bool:
     seen = trace.coverage
     few = seen.repeated <= AGAIN * seen.scored and not seen.repeated_after_update
     return few and seen.scored >= WHOLE * seen.expected
-
-
-def trace_of(run: Run, world: World, claim: Claim) -> Trace | None:
-    """The trace of a run, None where it left no ledger."""
-    label = claim.label
-    is_claimed = claimed_test(label, run.stdout.splitlines()) if label else None
-    try:
-        return read_trace(
-            run.out / "trace",
-            world.position_bytes().astype(np.float64),
-            np.flatnonzero(world.val_stream() == world.bos_id).astype(np.int64),
-            is_claimed,
-        )
-    except LedgerError:
-        return None
 
 
 def _balanced(trace: Trace, bos: NDArray[np.bool_], once: bool) -> Watched:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from harness.emulate import Run
 from harness.witnesses.probes import facts
 from harness.witnesses.probes.artifact import Artifact, artifact_of
-from harness.witnesses.probes.counted import trace_of
 from harness.witnesses.probes.facts import Future, Move
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.witnesses.trace import LossTable, Trace
+from harness.witnesses.trace.run import trace_of
 from harness.worlds import World
 from harness.worlds.changed import changed
 
