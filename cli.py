@@ -7,16 +7,27 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
 
 from harness.audit import Options, audit
 from harness.case import Audit, Submission, Verdict, worst
-from harness.intake import IntakeError, load_pull_request, load_target
+from harness.intake import IntakeError, load_changed, load_pull_request, load_target
 from harness.sandbox import SandboxUnavailable, default_sandbox
 from harness.version import VERSION
-from reports import print_audits, write_atomically, write_reports
+from reports import (
+    CiFiles,
+    audits_json,
+    nothing_json,
+    print_audits,
+    write_atomically,
+    write_ci,
+    write_document,
+    write_reports,
+)
+from reports.result import Malformed, parse, read
 from rules.registry import all_rules
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -56,21 +67,31 @@ Examples:
   python cli.py audit records/track_10min_16mb/2026-05-01_Mine --out report
   python cli.py audit train_gpt.py --static-only --json audit.json
   python cli.py audit --repo ../parameter-golf --pr 1493
+  python cli.py audit --changed --base origin/main --sarif audit.sarif
 """,
 )
 @click.argument("target", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--repo", type=click.Path(path_type=Path), help="A clone of the challenge's repository; goes with --pr."
+    "--repo",
+    type=click.Path(path_type=Path),
+    help="A clone of the challenge's repository; goes with --pr, or with --changed.  [default: .]",
 )
 @click.option(
     "--pr", type=click.IntRange(min=1), help="A pull request: audits every submission it adds or changes."
 )
+@click.option("--changed", is_flag=True, help="The submission folders that HEAD changes; goes with --base.")
+@click.option("--base", metavar="REF", help="What HEAD is compared with: the merge base of both counts.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder for the reports.  [default: report]"
 )
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="Write the result as JSON to this file too."
 )
+@click.option("--sarif", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 for code scanning here.")
+@click.option(
+    "--summary", type=click.Path(path_type=Path), help="Append Markdown here ($GITHUB_STEP_SUMMARY)."
+)
+@click.option("--comment", type=click.Path(path_type=Path), help="Write Markdown for a pull request here.")
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option(
     "--probes",
@@ -93,21 +114,31 @@ Examples:
     "--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the run."
 )
 def audit_command(
-    target: Path | None, repo: Path | None, pr: int | None, out: Path | None, json_file: Path | None,
-    static_only: bool, probes: str, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
+    target: Path | None, repo: Path | None, pr: int | None, changed: bool, base: str | None, out: Path | None,
+    json_file: Path | None, sarif: Path | None, summary: Path | None, comment: Path | None, static_only: bool,
+    probes: str, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
 ) -> None:  # fmt: skip
-    """Audit TARGET: a submission folder, one script, or a pull request (--repo CLONE --pr N)."""
+    """Audit TARGET: a submission folder or one script; a pull request (--repo CLONE --pr N); or what HEAD of a checkout
+    changes (--changed --base REF), where a change without a submission is a PASS."""
     console = Console()
     if device == "cuda" or nproc > 1:
         raise click.UsageError(
             "the audit runs a submission at small scale on one CPU thread; a rerun at full scale on GPUs is not part of "
             "this version. Leave --device and --nproc out."
         )
-    if (target is None) == (pr is None) or (pr is None) != (repo is None):
-        raise click.UsageError("name either a TARGET, or --repo CLONE and --pr N.")
+    one = sum((target is not None, pr is not None, changed)) == 1
+    if (
+        not one
+        or changed != (base is not None)
+        or (repo is None if pr is not None else bool(repo and not changed))
+    ):
+        raise click.UsageError("name a TARGET, or --repo CLONE and --pr N, or --changed and --base REF.")
+    ci = CiFiles(sarif, summary, comment)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
         try:
-            submissions = _load(target, repo, pr, Path(scratch))
+            submissions, notes = _load(target, repo, pr, base, Path(scratch))
+            if not submissions:
+                _nothing_to_audit(notes, json_file, ci, console)
             sandbox = None if static_only else default_sandbox()
             options = Options(sandbox, default_cache(), keep_run, timeout, probes)
             audits = _audit_all(submissions, options, most, console)
@@ -119,6 +150,7 @@ def audit_command(
         folder = out if out is not None else None if json_file is not None else Path("report")
         try:
             files = write_reports(audits, folder, json_file)
+            files += write_ci(parse(audits_json(audits)), ci)
         except OSError as error:
             raise BadInput(
                 f"the report could not be written: {error}. Name another place with --out."
@@ -128,12 +160,29 @@ def audit_command(
     sys.exit(worst([a.verdict for a in audits]).exit_code)
 
 
-def _load(target: Path | None, repo: Path | None, pr: int | None, scratch: Path) -> list[Submission]:
+def _load(
+    target: Path | None, repo: Path | None, pr: int | None, base: str | None, scratch: Path
+) -> tuple[list[Submission], list[str]]:
+    """The submissions, and sentences on a change that holds none."""
     if target is not None:
-        return load_target(target, scratch)
+        return load_target(target, scratch), []
+    if base is not None:
+        found, notes = load_changed(repo or Path(), base, scratch)
+        return [dataclasses.replace(s, notes=(*notes, *s.notes)) for s in found], notes
     assert repo is not None
     assert pr is not None
-    return load_pull_request(repo, pr, scratch)
+    return load_pull_request(repo, pr, scratch), []
+
+
+def _nothing_to_audit(notes: list[str], json_file: Path | None, ci: CiFiles, console: Console) -> NoReturn:
+    """A change that touches no submission is no reason to stop it: PASS, exit code 0."""
+    why = " ".join(["No submission is changed, so there is nothing to audit.", *notes])
+    try:
+        write_ci(write_document(nothing_json(why), json_file), ci)
+    except OSError as error:
+        raise BadInput(f"the report could not be written: {error}.") from error
+    console.print(f"PASS  {why}", markup=False, highlight=False)
+    sys.exit(Verdict.PASS.exit_code)
 
 
 def _audit_all(submissions: list[Submission], options: Options, most: int, console: Console) -> list[Audit]:
@@ -150,6 +199,30 @@ def _audit_all(submissions: list[Submission], options: Options, most: int, conso
                 audit(submission, options, lambda step, name=name: status.update(f"{name}: {step}"))  # type: ignore[misc]
             )
     return audits
+
+
+@main.command("render")
+@click.argument("audit_file", type=click.Path(path_type=Path))
+@click.option("--sarif", type=click.Path(path_type=Path), help="Write SARIF 2.1.0 for code scanning here.")
+@click.option(
+    "--summary", type=click.Path(path_type=Path), help="Append Markdown here ($GITHUB_STEP_SUMMARY)."
+)
+@click.option("--comment", type=click.Path(path_type=Path), help="Write Markdown for a pull request here.")
+@click.option("--say", default="", help="A sentence that the Markdown begins with.")
+def render_command(
+    audit_file: Path, sarif: Path | None, summary: Path | None, comment: Path | None, say: str
+) -> None:
+    """Write the files for CI from AUDIT_FILE, the JSON of an audit; nothing in it is trusted.
+
+    Prints the verdict. For a workflow with write permission that reads what one without has uploaded. Exit code 2 where
+    the file is no audit, else 0.
+    """
+    try:
+        results = read(audit_file)
+        write_ci(results, CiFiles(sarif, summary, comment), say)
+    except (Malformed, OSError) as error:
+        raise BadInput(str(error)) from error
+    click.echo(results.verdict.value)
 
 
 @main.command("rules")
@@ -280,6 +353,53 @@ def bench_rulings(
         text = rulings.measure(repo, labels, _work(work), processes, full=not static_only)
     except IntakeError as error:
         raise BadInput(str(error)) from error
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text)
+
+
+@bench_group.command("checkers")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option(
+    "--labels", required=True, type=click.Path(path_type=Path), help="Rulings, as a CSV (see benchmarks/)."
+)
+@click.option(
+    "--checker", "commands", multiple=True, help="NAME=COMMAND, with {script} or {folder} for the submission."
+)
+@click.option(
+    "--answer", "answers", multiple=True,
+    help="NAME=ANSWER:REGEX: what makes a checker's output fail, review or pass; its last line is 'exit CODE'.  "
+    "[default: exit 1, 3 and 0]",
+)  # fmt: skip
+@click.option("--ours", type=click.Path(path_type=Path), help="Folder of `bench rulings --static-only --work`.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder of results; a second call resumes.  [default: a new one]",
+)
+@click.option("--processes", type=int, default=2, show_default=True, help="Pull requests side by side.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the tables to this Markdown file."
+)
+def bench_checkers(
+    repo: Path, labels: Path, commands: tuple[str, ...], answers: tuple[str, ...], ours: Path | None,
+    work: Path | None, processes: int, table_file: Path | None,
+) -> None:  # fmt: skip
+    """Compare other people's checkers, and this auditor, with rulings on pull requests.
+
+    A checker runs in the sandbox and sees the submission and the files that its command names (words with a slash).
+    """
+    from harness.bench import checkers, checkers_table
+
+    try:
+        named = checkers.read_checkers(commands, answers)
+        text = checkers_table.measure(repo, labels, named, _work(work), default_sandbox(), ours, processes)
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    except SandboxUnavailable as error:
+        raise Failure(str(error)) from error
     click.echo(text)
     if table_file is not None:
         write_atomically(table_file, text)

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.case import Audit
+from reports.ci import comment, summary
 from reports.files import folder_names, write_atomically
 from reports.html import audit_html, index_html
-from reports.json_report import audit_json, audits_json, dump
+from reports.json_report import audit_json, audits_json, dump, nothing_json
 from reports.markdown import audit_markdown, index_markdown
+from reports.result import Results, parse
+from reports.sarif import sarif
 from reports.terminal import print_audits
 
-__all__ = ["audit_json", "audits_json", "print_audits", "write_atomically", "write_reports"]
+__all__ = [
+    "CiFiles",
+    "audit_json",
+    "audits_json",
+    "nothing_json",
+    "print_audits",
+    "write_atomically",
+    "write_ci",
+    "write_document",
+    "write_reports",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class CiFiles:
+    """Where the files for CI go; None: not wanted. The summary is added to what its file holds, as GitHub wants it."""
+
+    sarif: Path | None = None
+    summary: Path | None = None
+    comment: Path | None = None
+
+
+def write_ci(results: Results, files: CiFiles, said: str = "") -> list[Path]:
+    """Write the files for CI that are wanted; returns their paths. `said` is a sentence of ours above the Markdown."""
+    written = []
+    if files.sarif is not None:
+        written.append(write_atomically(files.sarif, sarif(results)))
+    if files.comment is not None:
+        written.append(write_atomically(files.comment, comment(results, said)))
+    if files.summary is not None:
+        with files.summary.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(summary(results, said))
+        written.append(files.summary)
+    return written
+
+
+def write_document(document: dict[str, Any], json_file: Path | None) -> Results:
+    """Write the JSON of an audit where it is wanted, and read it back as results."""
+    if json_file is not None:
+        write_atomically(json_file, dump(document))
+    return parse(document)
 
 
 def write_reports(

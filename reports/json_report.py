@@ -53,6 +53,18 @@ def audits_json(audits: Sequence[Audit], generated: str | None = None) -> dict[s
     return document if generated is None else {**document, "generated": generated}
 
 
+def nothing_json(why: str) -> dict[str, Any]:
+    """A change that holds nothing to audit: `why` says so in a sentence."""
+    empty = {
+        "schema": SCHEMA,
+        "verdict": "PASS",
+        "why": why,
+        "submissions": [],
+        "auditor": {"version": VERSION},
+    }
+    return {key: _clean(value) for key, value in empty.items()}
+
+
 def dump(document: dict[str, Any]) -> str:
     """The bytes of a report: ASCII, sorted keys, no NaN, a line feed at the end."""
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True) + "\n"

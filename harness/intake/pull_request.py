@@ -35,36 +35,56 @@ def load_pull_request(clone: Path, number: int, workspace: Path) -> list[Submiss
         head = repository.resolve(ref)
     if head is None:
         raise IntakeError(f"The clone {clone} has {ref}, but it does not point to a commit.")
-    return _Reader(repository, number, head, workspace).load()
+    base = find_base(repository, head, number)
+    origin = Origin(str(clone), number, head, base.commit, base.merged)
+    return Reader(repository, base, origin, workspace).load()
 
 
 @dataclasses.dataclass
-class _Reader:
+class Reader:
+    """Reads what the commit `origin.head_sha` adds or changes against `base`; with `whole`, record folders that it touches
+    are read as they are there, with the files that it leaves alone."""
+
     repository: Repository
-    number: int
-    head: str
+    base: Base
+    origin: Origin
     workspace: Path
+    whole: bool = False
     sizes: dict[str, int] = dataclasses.field(default_factory=dict)
     tree: list[Entry] = dataclasses.field(default_factory=list)
 
+    @property
+    def head(self) -> str:
+        """The commit that is read."""
+        assert self.origin.head_sha is not None
+        return self.origin.head_sha
+
     def load(self) -> list[Submission]:
-        base = find_base(self.repository, self.head, self.number)
-        changed, notes = self._changed(base)
-        origin = Origin(str(self.repository.clone), self.number, self.head, base.commit, base.merged)
-        notes = [*base.notes, *notes, *_reasons(changed)]
+        """The submissions; one without a script, whose notes say why, where nothing scores."""
+        found, notes = self.found()
+        if not found:
+            name = f"pull request {self.origin.pull_request}"
+            found = [Submission(name, "", layout.fresh_folder(self.workspace, name), self.origin, None, {})]
+        return [dataclasses.replace(s, notes=(*notes, *s.notes)) for s in found]
+
+    def found(self) -> tuple[list[Submission], list[str]]:
+        """The submissions, which may be none, and sentences on the change as a whole."""
+        changed, notes = self._changed(self.base)
+        notes = [*self.base.notes, *notes, *_reasons(changed)]
         regular = [e for e in changed if e.mode in _REGULAR and e.change != "D"]
-        self.sizes = self.repository.sizes(e.object for e in regular)
-        if any(_is_script(e.path) for e in regular):
+        if self.whole or any(_is_script(e.path) for e in regular):
             self.tree = [e for e in self.repository.tree(self.head) if e.mode in _REGULAR]
-        found, more = self._load_folders(_grouped(regular), origin)
+        groups = _grouped(regular)
+        if self.whole:
+            groups = _completed(self.tree, regular)
+        self.sizes = self.repository.sizes(dict.fromkeys(e.object for g in groups.values() for e in g))
+        found, more = self._load_folders(groups, self.origin)
         notes += more
         if not found:
             notes.append(_why_nothing(changed))
-            name = f"pull request {self.number}"
-            found = [Submission(name, "", layout.fresh_folder(self.workspace, name), origin, None, {})]
         elif not any(s.folder.startswith("records/") for s in found):
             notes.insert(0, "It changes scripts outside records/ only; they are audited all the same.")
-        return [dataclasses.replace(s, notes=(*notes, *s.notes)) for s in found]
+        return found, notes
 
     def _load_folders(
         self, groups: dict[str, list[Entry]], origin: Origin
@@ -232,6 +252,15 @@ def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
             above = posixpath.dirname(above)
         groups.setdefault(place, []).append(entry)
     return groups
+
+
+def _completed(tree: list[Entry], regular: list[Entry]) -> dict[str, list[Entry]]:
+    """The changed files by submission folder, those of records with the files that were left alone."""
+    changed = {e.path for e in regular}
+    touched = {_place(e.path) for e in regular if e.path.startswith("records/")}
+    rest = [e for e in tree if e.path not in changed and _place(e.path) in touched]
+    groups = _grouped([*regular, *rest])
+    return {place: group for place, group in groups.items() if any(e.path in changed for e in group)}
 
 
 def _reasons(changed: list[Entry]) -> list[str]:
