@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from harness.bench.batch import Row, run_batch
 from harness.bench.targets import pull_requests
@@ -64,6 +65,17 @@ class Outcome:
     why: str
 
 
+class Named(Protocol):
+    """Whatever has the name of a submission."""
+
+    @property
+    def name(self) -> str:
+        """Folder and script."""
+
+
+N = TypeVar("N", bound=Named)
+
+
 def read_labels(path: Path) -> list[Ruling]:
     """The rulings of a CSV in the form of rulings_dev.csv. Raises IntakeError when a column is missing."""
     try:
@@ -112,7 +124,7 @@ def outcomes(rows: Sequence[Row], rulings: Sequence[Ruling] = ()) -> dict[int, O
     return found
 
 
-def meant(rows: Sequence[Row], words: str) -> Sequence[Row]:
+def meant(rows: Sequence[N], words: str) -> Sequence[N]:
     """The submissions that a ruling names by a word of their folder that the others lack; all where it names none."""
     said = set(WORD.findall(words.lower()))
     named = []
