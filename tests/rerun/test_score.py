@@ -1,0 +1,161 @@
+"""The scorer: equal to one window at a time, the same bits for any number of processes, memory that runs out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from harness.inside.rerun import forward, score
+from harness.inside.rerun.windows import plan
+from tests.rerun import models
+
+STREAM = np.random.default_rng(3).integers(0, models.VOCAB, 487).astype(np.uint16)
+LENGTH, STRIDE = 32, 8
+MODELS = [
+    models.GivesLogits,
+    models.GivesLoss,
+    models.HasForwardLogits,
+    models.GivesBoth,
+    models.MixesPositions,
+]
+
+
+def scorer(model: nn.Module, batch: int = 8, stride: int = STRIDE) -> score.Scorer:
+    windows = plan(len(STREAM) - 1, LENGTH, stride)
+    return score.Scorer(model, STREAM, windows, vocab=models.VOCAB, batch=batch, device="cpu")
+
+
+def losses(made: score.Scorer, ranks: int = 1) -> np.ndarray:
+    found = np.full(len(STREAM) - 1, np.nan, np.float32)
+    for rank in range(ranks):
+        made.score(found, rank, ranks)
+    return found
+
+
+def logits_of(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    body: Any = model
+    if isinstance(model, models.HasForwardLogits):
+        return model.forward_logits(ids)
+    full = body.scores(body.hidden(ids))
+    return full + full.cumsum(1) * 0.1 if isinstance(model, models.MixesPositions) else full
+
+
+@torch.no_grad()
+def plain_reference(model: nn.Module, stride: int = STRIDE) -> np.ndarray:
+    """One window at a time: the loss of each target in the first window that reaches it, in float64."""
+    total = len(STREAM) - 1
+    found = np.full(total, np.nan)
+    done = 0
+    while done < total:
+        end = LENGTH if done == 0 else min(done + stride, total)
+        tokens = torch.from_numpy(STREAM[end - LENGTH : end + 1].astype(np.int64))
+        nats = F.cross_entropy(logits_of(model, tokens[None, :-1])[0].double(), tokens[1:], reduction="none")
+        found[done:end] = nats.numpy()[LENGTH - (end - done) :]
+        done = end
+    return found
+
+
+@pytest.mark.parametrize("form", MODELS)
+def test_equal_to_one_window_at_a_time(form: type[models.Body]) -> None:
+    model = form().eval()
+    ours, plain = losses(scorer(model)), plain_reference(model)
+    assert not np.isnan(ours).any()
+    assert abs(ours.astype(np.float64).mean() - plain.mean()) < 1e-6
+    assert np.abs(ours - plain).max() < 1e-5
+
+
+@pytest.mark.parametrize("stride", [1, 5, LENGTH])
+def test_every_stride_counts_each_position_once(stride: int) -> None:
+    model = models.GivesLogits().eval()
+    assert abs(losses(scorer(model, stride=stride)).mean() - plain_reference(model, stride).mean()) < 1e-6
+
+
+@pytest.mark.parametrize("total", [1, 20, 32, 33, 40, 41, 500])
+def test_windows_cover_each_target_once(total: int) -> None:
+    windows = plan(total, LENGTH, STRIDE)
+    counted = np.zeros(total, int)
+    for start, count in zip(windows.starts, windows.counts, strict=True):
+        end = start + windows.length
+        counted[end - count : end] += 1
+    assert (counted == 1).all()
+    assert windows.starts.min() == 0
+    assert sum(b.stop - b.start for b in windows.batches(3)) == len(windows.starts)
+
+
+def test_no_windows_of_such_a_stride() -> None:
+    with pytest.raises(ValueError, match="no windows"):
+        plan(100, 16, 17)
+
+
+def test_two_processes_give_the_same_bits_as_one() -> None:
+    model = models.GivesLogits().eval()
+    assert losses(scorer(model)).tobytes() == losses(scorer(model), ranks=2).tobytes()
+
+
+@pytest.mark.parametrize("form", MODELS)
+def test_the_head_is_shortened_only_where_that_changes_nothing(form: type[models.Body]) -> None:
+    expected = form in (models.GivesLogits, models.GivesLoss, models.GivesBoth)
+    assert scorer(form().eval()).short_head is expected
+
+
+def test_ways_are_named() -> None:
+    assert scorer(models.GivesLoss()).way_name == "forward(ids, targets), at its loss"
+    assert scorer(models.HasForwardLogits()).way_name == "forward_logits(ids)"
+
+
+def test_a_model_without_predictions_is_refused_with_what_was_tried() -> None:
+    with pytest.raises(forward.NoWay, match=r"forward\(ids\)"):
+        scorer(models.GivesNothing())
+
+
+def test_out_of_memory_halves_the_batch_and_says_so() -> None:
+    class Greedy(models.GivesLogits):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            if ids.shape[0] > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(ids)
+
+    greedy = scorer(Greedy().eval(), batch=16)
+    found = losses(greedy)
+    assert abs(found.mean() - plain_reference(models.GivesLogits()).mean()) < 1e-6
+    assert greedy.part == 2
+    assert [n.partition(":")[0] for n in greedy.notes] == [
+        f"out of memory with {n} windows at once" for n in (16, 8, 4)
+    ]
+
+
+def test_memory_that_one_window_needs_is_an_error() -> None:
+    class Hopeless(models.GivesLogits):
+        calls = 0
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            if self.calls > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(ids)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        losses(scorer(Hopeless().eval()))
+
+
+def test_a_mistake_of_the_model_is_no_lack_of_memory() -> None:
+    class Wrong(models.GivesLogits):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            if ids.shape[0] > 1:
+                raise RuntimeError("shapes do not match")
+            return super().forward(ids)
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        losses(scorer(Wrong().eval()))
+
+
+def test_uniform_predictions_cost_ln_v() -> None:
+    model = models.GivesLogits().eval()
+    torch.nn.init.zeros_(model.head.weight)
+    assert losses(scorer(model)).mean() == pytest.approx(math.log(models.VOCAB), abs=1e-6)
