@@ -8,6 +8,7 @@ miniature world of the same vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ from harness.worlds.world import NGRAM, World
 SHORTEST, LONGEST = 3, 600
 """Tokens of a document after its BOS."""
 
+Rework = Callable[[np.random.Generator, Tokens, int], Tokens]
+"""What another world makes of a uniform val stream with this BOS."""
+
 
 def uniform(
     vocab_size: int,
@@ -34,15 +38,17 @@ def uniform(
     seed: int = 0,
 ) -> World:
     """The random world of these sizes, from the cache or built into it. ValueError: no such world exists."""
-    return stored(
-        cache, Specification("uniform", vocab_size, caseops, val_tokens, train_tokens, seed), _build
-    )
+    return stored(cache, Specification("uniform", vocab_size, caseops, val_tokens, train_tokens, seed), build)
 
 
-def _build(root: Path, wanted: Specification) -> World:
+def build(
+    root: Path, wanted: Specification, window: int | None = None, rework: Rework | None = None
+) -> World:
+    """A world of uniform tokens below `root`; `rework` changes the val stream. Windows of `window` val
+    tokens are unique."""
     letters = alphabet(wanted.vocab_size, documents(0), caseops=wanted.caseops)
-    n = NGRAM if ".model" in letters.files else BYTE_NGRAM
-    val, train = _unique_streams(wanted, letters.bos_id, n)
+    n = window or (NGRAM if ".model" in letters.files else BYTE_NGRAM)
+    val, train = _unique_streams(wanted, letters.bos_id, n, rework)
     world = World(
         name=wanted.name,
         root=root,
@@ -57,7 +63,9 @@ def _build(root: Path, wanted: Specification) -> World:
     return world
 
 
-def _unique_streams(wanted: Specification, bos: int, n: int) -> tuple[Tokens, list[Tokens]]:
+def _unique_streams(
+    wanted: Specification, bos: int, n: int, rework: Rework | None
+) -> tuple[Tokens, list[Tokens]]:
     """Val stream and train shards in which val windows are unique: whole draws are repeated until they are.
 
     Where one draw in some hundred is thrown away, the bound above weakens by a factor as close to 1; exchanging
@@ -67,6 +75,7 @@ def _unique_streams(wanted: Specification, bos: int, n: int) -> tuple[Tokens, li
     for attempt in range(100):
         rng = np.random.default_rng([wanted.seed, attempt])
         val = _draw(rng, wanted.vocab_size, bos, wanted.val_tokens)
+        val = rework(rng, val, bos) if rework is not None else val
         train = [_draw(rng, wanted.vocab_size, bos, size) for size in np.diff([0, *sizes]).tolist()]
         try:
             prove_unique(val.tolist(), [shard.tolist() for shard in train], n)

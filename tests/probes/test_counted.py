@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.witnesses.probes.bits import LN2, by_loss
+from harness.witnesses.probes.bits import LN2, by_loss, uniform_costs
 from harness.witnesses.probes.counted import _balanced, counts_once
 from harness.witnesses.trace import Balance, Coverage, LossTable, Trace
 
 N, V = 1000, 1024
 BOS = np.arange(N) % 100 == 0
+FLAT = uniform_costs(N, V)
 
 
 def trace(position: np.ndarray, loss: np.ndarray, repeated: int = 0) -> Any:
@@ -42,7 +43,7 @@ def flat(copies: int = 1) -> tuple[np.ndarray, np.ndarray]:
 def test_bos_is_subtracted_where_each_position_counts_once() -> None:
     seen = _balanced(trace(*flat()), BOS, once=True)
     assert seen.counted.bos_bits == pytest.approx(9 * 10.0)
-    assert -3 < by_loss(float(np.log(V)), 0.0, seen.counted, V).surplus < 0
+    assert -3 < by_loss(float(np.log(V)), 0.0, seen.counted, FLAT).surplus < 0
 
 
 def test_rows_found_four_times_by_coincidence_count_once() -> None:
@@ -53,7 +54,7 @@ def test_rows_found_four_times_by_coincidence_count_once() -> None:
 def test_bos_is_free_where_positions_repeat() -> None:
     seen = _balanced(trace(*flat(4)), BOS, once=False)
     assert seen.counted.bos_bits == 0.0
-    assert by_loss(float(np.log(V)), 0.0, seen.counted, V).surplus < -80
+    assert by_loss(float(np.log(V)), 0.0, seen.counted, FLAT).surplus < -80
 
 
 def test_cheap_bos_is_no_surplus_where_the_rows_lack_it() -> None:
@@ -61,7 +62,7 @@ def test_cheap_bos_is_no_surplus_where_the_rows_lack_it() -> None:
     position = np.flatnonzero(~BOS)
     honest = float(np.log(V - 1)) * len(position) / (N - 1)
     seen = _balanced(trace(position, np.full(len(position), honest)), BOS, once=False)
-    assert by_loss(honest, 0.0, seen.counted, V).surplus < 1.0
+    assert by_loss(honest, 0.0, seen.counted, FLAT).surplus < 1.0
 
 
 def test_the_least_that_bos_was_seen_to_cost_is_subtracted() -> None:

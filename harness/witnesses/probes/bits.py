@@ -1,8 +1,9 @@
-"""The arithmetic of the first probe: bits claimed on random tokens, the bound that no valid predictor passes, evidence.
+"""The arithmetic of bounds: bits claimed on tokens of a known law, the bound that no valid predictor passes, evidence.
 
-On tokens drawn uniformly from V - 1 letters every code of them obeys P(bits <= n log2(V-1) - s) <= 2**-s, since its
-likelihood ratio against the uniform law is an e-value: non-negative, of mean at most 1. Averages of e-values are
-e-values, so runs with different seeds or settings add up to one figure, whatever each of them shows.
+On tokens drawn from a law P every code of them obeys P(bits <= -log2 P(tokens) - s) <= 2**-s, since its likelihood ratio
+against P is an e-value: non-negative, of mean at most 1, also where the predictor knows P. On tokens drawn uniformly from
+V - 1 letters the bound is n log2(V-1). Averages of e-values are e-values, so runs with different seeds or settings add up
+to one figure, whatever each of them shows.
 """
 
 from __future__ import annotations
@@ -65,24 +66,38 @@ class Sum:
         return self.bound - self.claimed
 
 
-def by_loss(loss: float, rounding: float, counted: Counted, vocab_size: int) -> Sum:
+def uniform_costs(size: int, vocab_size: int) -> NDArray[np.float64]:
+    """Bits [size] of tokens drawn uniformly from all ids but BOS."""
+    return np.full(size, math.log2(vocab_size - 1))
+
+
+def by_loss(
+    loss: float, rounding: float, counted: Counted, costs: NDArray[np.float64], spare: float = 0.0
+) -> Sum:
     """The account of a mean loss in nats per token. Its rounding is taken in favour of the submission.
 
-    Where positions count unequally often, each counts with its share of the largest weight: a power of a likelihood ratio
+    `costs` float64 [n]: bits of each val token by the law that drew it; `spare` bits are taken off the bound. Where
+    positions count unequally often, each counts with its share of the largest weight: a power of a likelihood ratio
     below one keeps its mean below one, a power above one does not.
     """
-    most = float(counted.weights.max())
     total = float(counted.weights.sum()) * (loss + rounding) / LN2 - counted.bos_bits
-    return Sum(total / most, counted.tokens * math.log2(vocab_size - 1) / most)
+    return Sum(total / float(counted.weights.max()), _bound(counted, costs) - spare)
 
 
 def by_bytes(
-    bpb: float, rounding: float, counted: Counted, octets: NDArray[np.float64], vocab_size: int
-) -> Sum:
+    bpb: float, rounding: float, counted: Counted, octets: NDArray[np.float64], costs: NDArray[np.float64],
+    spare: float = 0.0,
+) -> Sum:  # fmt: skip
     """The account of bits per byte, with the official bytes of the positions that count."""
-    most = float(counted.weights.max())
     total = float((counted.weights * octets).sum()) * (bpb + rounding) - counted.bos_bits
-    return Sum(total / most, counted.tokens * math.log2(vocab_size - 1) / most)
+    return Sum(total / float(counted.weights.max()), _bound(counted, costs) - spare)
+
+
+def _bound(counted: Counted, costs: NDArray[np.float64]) -> float:
+    """Bits of the tokens that count, each with its share of the largest weight."""
+    weights = counted.weights[~counted.bos]
+    mean = float(weights @ costs[~counted.bos] / weights.sum())
+    return counted.tokens * mean / float(counted.weights.max())
 
 
 def evidence(settings: Sequence[Sequence[float]]) -> float:

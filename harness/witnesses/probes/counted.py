@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.case import Claim
 from harness.emulate import Run
 from harness.witnesses.probes.bits import LN2, Counted
+from harness.witnesses.probes.future import scored
 from harness.witnesses.trace import LossTable, Trace
 from harness.witnesses.trace.record import Ints, Record, ScoreEvent, read_record
 from harness.witnesses.trace.run import trace_of
@@ -31,12 +32,14 @@ class Watched:
 
     `balanced` tells that they add up to the printed loss; else `counted` are the positions of the last evaluation before
     the line, each once, and `mean` is its mean loss in nats. `classes` is the smallest distribution that scored.
+    `ordered` tells that they are known to be scored in the order of the stream.
     """
 
     counted: Counted
     balanced: bool
     mean: float
     classes: int
+    ordered: bool = False
 
 
 def watched(run: Run, world: World, claim: Claim, *, once: bool = False) -> Watched | None:
@@ -75,7 +78,8 @@ def _balanced(trace: Trace, bos: NDArray[np.bool_], once: bool) -> Watched:
     if once and (weights[1:] > 0).mean() >= WHOLE:
         weights = np.minimum(weights, 1.0)
         paid = _least_paid(table, bos)
-    return Watched(Counted(weights, bos, paid), True, float(table.loss_nats.mean()), min(trace.classes))
+    mean, ordered = float(table.loss_nats.mean()), scored(table).follows_stream
+    return Watched(Counted(weights, bos, paid), True, mean, min(trace.classes), ordered)
 
 
 def _least_paid(table: LossTable, bos: NDArray[np.bool_]) -> float:

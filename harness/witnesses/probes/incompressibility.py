@@ -15,12 +15,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.case import Case
-from harness.emulate import Run
 from harness.witnesses.probes import bits, facts
 from harness.witnesses.probes.counted import Watched, counts_once, watched
 from harness.witnesses.probes.facts import Incompressibility, RandomRun
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.witnesses.probes.printed import Line, claimed_line
+from harness.witnesses.probes.source import UNIFORM, Source, spare
 from harness.worlds import World
 from harness.worlds.scale import scale_profile
 from harness.worlds.tuning import Tuning
@@ -50,19 +50,18 @@ NO_CODE = 0.002
 
 def incompressibility(lab: Laboratory) -> Incompressibility:
     """Run the experiment on the script and weigh what it printed."""
-    closed = _closed(lab.case)
+    closed = closed_to(lab.case)
     if closed is not None:
         return Incompressibility(facts.NOT_COVERED, closed)
     runs: list[RandomRun] = []
     for tuning, seed in _plan(lab.case, runs):
-        world = lab.random_world(seed)
-        runs.append(_account(lab.case, lab.run_in(world, tuning, f"random-{seed}"), world, tuning, seed))
+        runs.append(one_run(lab, UNIFORM, tuning, seed))
         if runs[-1].surplus is None:
             break
-    return judge(runs, lab.world.vocab_size, _reference(lab))
+    return judge(runs, lab.world.vocab_size, reference_of(lab))
 
 
-def _closed(case: Case) -> str | None:
+def closed_to(case: Case) -> str | None:
     """Why the bound says nothing of this script; None where it does."""
     if case.run is not None and case.run.outcome != "scored":
         return f"The script did not reach its score: {case.run.reason}."
@@ -116,26 +115,29 @@ def total(runs: list[RandomRun], octets: bool = False) -> float:
     return bits.evidence([[found[0]], [second]]) + sum(found[2:])
 
 
-def _account(case: Case, run: Run, world: World, tuning: Tuning, seed: int) -> RandomRun:
-    """What one run printed, in bits; `outcome` is a sentence where nothing can be counted."""
+def one_run(lab: Laboratory, source: Source, tuning: Tuning, seed: int) -> RandomRun:
+    """Run the script on tokens of this source; what it printed, in bits. `outcome` is a sentence where nothing can be
+    counted."""
+    case, world, on = lab.case, source.world(lab, seed), f"On {source.kind} tokens"
+    run = lab.run_in(world, tuning, f"{source.kind}-{seed}")
     if run.outcome != "scored":
-        return RandomRun(
-            tuning.name, seed, f"On random tokens the script did not reach its score: {run.reason}."
-        )
+        return RandomRun(tuning.name, seed, f"{on} the script did not reach its score: {run.reason}.")
     line = claimed_line(run, case.claim, case.submission)
     if line is None:
-        return RandomRun(tuning.name, seed, "On random tokens the script printed no score.")
+        return RandomRun(tuning.name, seed, f"{on} the script printed no score.")
     seen = watched(run, world, case.claim, once=counts_once(case.trace))
     if seen is None:
         why = "No loss of a val token was seen, so which of them count is not known."
         return RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb, fixed=line.fixed)
-    return account(line, seen, world, tuning.name, seed)
+    return account(line, seen, world, tuning.name, seed, source)
 
 
-def account(line: Line, seen: Watched, world: World, setting: str, seed: int) -> RandomRun:
+def account(
+    line: Line, seen: Watched, world: World, setting: str, seed: int, source: Source = UNIFORM
+) -> RandomRun:
     """The account of one printed line over the positions that were seen to count."""
     octets = world.position_bytes().astype(np.float64)
-    counted, size = seen.counted, world.vocab_size
+    counted, size, costs = seen.counted, world.vocab_size, source.costs(world)
     per_token = line.loss / bits.LN2 / line.bpb if line.loss and line.bpb else None
     known = RandomRun(
         setting, seed, facts.SCORED, line.text, line.loss, line.bpb, counted.letters,
@@ -143,22 +145,23 @@ def account(line: Line, seen: Watched, world: World, setting: str, seed: int) ->
         official_bytes_per_token=float(counted.weights @ octets / counted.weights.sum()), watched_loss=seen.mean,
     )  # fmt: skip
     if seen.classes < size - 1:
-        return dataclasses.replace(
-            known,
-            outcome=f"The script scores distributions over {seen.classes} classes, not over the tokens.",
-        )
-    by_bytes = (
-        bits.by_bytes(line.bpb, line.bpb_rounding, counted, octets, size) if line.bpb is not None else None
-    )
-    by_loss = (
-        bits.by_loss(line.loss, line.loss_rounding, counted, size) if line.loss is not None else by_bytes
-    )
+        why = f"The script scores distributions over {seen.classes} classes, not over the tokens."
+        return dataclasses.replace(known, outcome=why)
+    less = spare(source, seen, world, costs)
+    if isinstance(less, str):
+        return dataclasses.replace(known, outcome=less)
     if line.loss is not None and not seen.balanced and not _same_tokens(known):
         why = "Whether the printed loss is in nats per token is not known: the books do not balance."
         return dataclasses.replace(known, outcome=why)
-    assert by_loss is not None
-    known = dataclasses.replace(known, claimed=by_loss.claimed, bound=by_loss.bound)
-    return dataclasses.replace(known, byte_claimed=by_bytes.claimed if by_bytes else None)
+    by_bytes = by_loss = None
+    if line.bpb is not None:
+        by_bytes = bits.by_bytes(line.bpb, line.bpb_rounding, counted, octets, costs, less)
+    if line.loss is not None:
+        by_loss = bits.by_loss(line.loss, line.loss_rounding, counted, costs, less)
+    best = by_loss or by_bytes
+    assert best is not None
+    octet_bits = by_bytes.claimed if by_bytes else None
+    return dataclasses.replace(known, claimed=best.claimed, bound=best.bound, byte_claimed=octet_bits)
 
 
 def _same_tokens(run: RandomRun) -> bool:
@@ -178,7 +181,8 @@ class Reference:
     digits: int = 0
 
 
-def _reference(lab: Laboratory) -> Reference:
+def reference_of(lab: Laboratory) -> Reference:
+    """What the audit's own run printed, and the mean of its watched losses."""
     run = lab.case.run
     line = claimed_line(run, lab.case.claim, lab.case.submission) if run is not None else None
     seen = watched(run, lab.world, lab.case.claim) if run is not None else None
@@ -188,11 +192,15 @@ def _reference(lab: Laboratory) -> Reference:
     return Reference(line.loss, line.bpb, seen.mean if seen else None, digits)
 
 
-def judge(runs: list[RandomRun], vocab_size: int, reference: Reference) -> Incompressibility:
+def judge(
+    runs: list[RandomRun], vocab_size: int, reference: Reference, source: Source = UNIFORM
+) -> Incompressibility:
     """The decision."""
     fixed = all(r.fixed for r in runs if r.line is not None)
     if _invented(runs, reference):
-        words = f"On random tokens the claimed line printed what it printed for real text: {runs[-1].line}"
+        words = (
+            f"On {source.kind} tokens the claimed line printed what it printed for real text: {runs[-1].line}"
+        )
         status = facts.PROVED if fixed else facts.DOUBTFUL
         return Incompressibility(status, words, tuple(runs), vocab_size, invented=True)
     made, runs = tuple(runs), [r for r in runs if r.surplus is not None]
@@ -200,7 +208,7 @@ def judge(runs: list[RandomRun], vocab_size: int, reference: Reference) -> Incom
         return Incompressibility(facts.NOT_COVERED, made[-1].outcome, made, vocab_size)
     found = total(runs)
     octets = total(runs, octets=True) if all(r.byte_surplus is not None for r in runs) else None
-    result = Incompressibility(facts.CLEAR, _words(runs, found), made, vocab_size, found, octets)
+    result = Incompressibility(facts.CLEAR, _words(runs, found, source), made, vocab_size, found, octets)
     if found < SUSPICIOUS:
         return result
     doubt = _doubt(runs, reference, fixed)
@@ -259,12 +267,13 @@ def _ratio(loss: float | None, bpb: float | None, mean: float | None) -> float:
     return value / mean if value and mean else 0.0
 
 
-def _words(runs: list[RandomRun], found: float) -> str:
+def _words(runs: list[RandomRun], found: float, source: Source) -> str:
     """The result in words that a maintainer can quote: the run that shows most, then the evidence of all."""
     best = max(runs, key=lambda r: r.surplus or 0.0)
     assert best.claimed is not None
     assert best.bound is not None
-    claim = f"For {best.letters:,} uniformly random val tokens the claimed line stands for {best.claimed:,.0f} bits"
+    tokens = f"{best.letters:,} {source.tokens} val tokens"
+    claim = f"For {tokens} the claimed line stands for {best.claimed:,.0f} bits"
     bound = f"no valid predictor needs fewer than {best.bound:,.0f} but by chance"
     if found < 1.0:
         return f"{claim}; {bound}: nothing was saved."

@@ -9,8 +9,12 @@ from harness.case import Case
 from harness.emulate import Run, emulate
 from harness.sandbox import Sandbox
 from harness.worlds import World
+from harness.worlds.copying import copying
 from harness.worlds.random import uniform
 from harness.worlds.tuning import Tuning
+
+REPEATING_TOKENS = 8_229
+"""Val tokens of the copying world: each context of a small vocabulary comes eight times."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,5 +41,12 @@ class Laboratory:
         """The uniformly random world of the sizes of the case's own."""
         return uniform(
             self.world.vocab_size, self.cache / "worlds", val_tokens=self.world.val_tokens,
+            train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
+        )  # fmt: skip
+
+    def copying_world(self, seed: int) -> World:
+        """The copying world of the case's vocabulary."""
+        return copying(
+            self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
             train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
         )  # fmt: skip
