@@ -153,6 +153,7 @@ def experiments(case: Case) -> list[tuple[str, str, str]]:
         ("Random tokens", made.incompressibility),
         ("Changed future", made.future),
         ("Again", made.again),
+        ("Repeating tokens", made.repeating),
     )
     return [(name, PROBE[found.status], found.reason) for name, found in named if found is not None]
 

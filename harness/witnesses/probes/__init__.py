@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.witnesses.probes.again import again
-from harness.witnesses.probes.choose import AGAIN, FUTURE, INCOMPRESSIBILITY, MODES, chosen
+from harness.witnesses.probes.choose import AGAIN, FUTURE, INCOMPRESSIBILITY, MODES, REPEATING, chosen
 from harness.witnesses.probes.facts import Again, Future, Incompressibility, Move, ProbeFacts, RandomRun
 from harness.witnesses.probes.future import future
 from harness.witnesses.probes.incompressibility import incompressibility
 from harness.witnesses.probes.laboratory import Laboratory
+from harness.witnesses.probes.repeating import repeating
 
 __all__ = [
     "MODES",
@@ -36,8 +37,10 @@ def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
         random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
         later = pool.submit(future, lab) if FUTURE in probes else None
         once_more = pool.submit(again, lab) if AGAIN in probes else None
+        copied = pool.submit(repeating, lab) if REPEATING in probes else None
         return ProbeFacts(
             random.result() if random else None,
             later.result() if later else None,
             once_more.result() if once_more else None,
+            copied.result() if copied else None,
         )

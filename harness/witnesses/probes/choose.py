@@ -8,18 +8,21 @@ from harness.case import Finding, Status
 
 MODES = ("auto", "all", "none")
 INCOMPRESSIBILITY, FUTURE, AGAIN = "incompressibility", "future", "again"
-ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN)
+REPEATING = "repeating"
+ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN, REPEATING)
 
 _ASKS = {
     INCOMPRESSIBILITY: ("C1", "C2", "C3", "C4", "B1", "N2"),
     FUTURE: ("C1", "C3", "C4", "D4", "N2"),
     AGAIN: ("D4", "N1", "N2"),
+    REPEATING: ("C1", "C2", "N2"),
 }
 _DOUBTED = (Status.FAIL, Status.REVIEW)
 _OPEN = {
     INCOMPRESSIBILITY: (*_DOUBTED, Status.NOT_COVERED),
     FUTURE: (*_DOUBTED, Status.NOT_COVERED),
     AGAIN: _DOUBTED,
+    REPEATING: (*_DOUBTED, Status.NOT_COVERED),
 }
 
 

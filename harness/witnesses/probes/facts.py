@@ -51,7 +51,7 @@ class RandomRun:
 
 @dataclasses.dataclass(frozen=True)
 class Incompressibility:
-    """Random tokens cannot be compressed: `status` is proved, doubtful, clear or not_covered, `reason` one sentence.
+    """Tokens of a known law cannot be compressed below it: `status` is proved, doubtful, clear or not_covered, `reason` one sentence.
 
     `evidence` is the total in bits (P < 2 ** -evidence for any valid predictor), None where nothing was counted;
     `byte_evidence` the same for the printed BPB. `invented` tells that the number did not follow the data at all.
@@ -118,9 +118,32 @@ class Again:
 
 
 @dataclasses.dataclass(frozen=True)
+class Transplant:
+    """The artifact of a run on other training data, read in the place of the script's own: what does the score rest on?
+
+    `status` is doubtful, clear or not_covered. `own`, `other` and `transplanted` are the claimed lines of the audit's own
+    run, of the run on other training data, and of the first run again with the artifact of the second. `files` are the
+    names that were exchanged. `shards` is what exchanging the training shards instead, when the artifact is read, did to
+    the score: "same", "changed", "unknown", or "not_asked"; `without` the line that was printed then.
+    """
+
+    status: str
+    reason: str
+    files: tuple[str, ...] = ()
+    own: str | None = None
+    other: str | None = None
+    transplanted: str | None = None
+    shards: str = "not_asked"
+    shards_reason: str = ""
+    without: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ProbeFacts:
     """What each probe found; None where it was not asked."""
 
     incompressibility: Incompressibility | None = None
     future: Future | None = None
     again: Again | None = None
+    transplant: Transplant | None = None
+    repeating: Incompressibility | None = None

@@ -1,4 +1,4 @@
-"""Probe 7: tokens that repeat themselves by a known law; a blend of n-grams that is not normalized claims less than the law.
+"""Probe 7: tokens that repeat themselves by a known law; an n-gram blend that is not normalized claims less than the law.
 
 Hypothesis, statistic and decision are those of the first probe, with another source of tokens: contexts come again, and
 what followed them follows again with a known chance. The bound is the code length of the stream by that law, which no
