@@ -137,6 +137,8 @@ def _options(
     # Where the auditor is root, the kernel's switches below /proc/sys would be writable but for the mount.
     options += ["--proc", "/proc", "--remount-ro", "/proc"]
     options += ["--dev", "/dev", "--size", shared, "--tmpfs", "/dev/shm"]
+    for device in (m for m in mounts if m.device):
+        options += ["--dev-bind", str(device.source), device.target]
     options += ["--remount-ro", "/dev", "--size", shared, "--tmpfs", "/tmp"]
     for target, descriptor in files.items():
         options += ["--ro-bind-data", str(descriptor), target]
@@ -155,7 +157,7 @@ def _binds(mounts: Sequence[Mount]) -> list[tuple[str, Path, bool]]:
     """(target, source, writable) of everything that is bound, parents before what lies below them."""
     system = [Path(p) for p in (*_SYSTEM, *_SYSTEM_FILES) if os.path.lexists(p)]
     binds = {str(path): (path, False) for path in (*system, *_python_folders())}
-    binds |= {os.path.normpath(m.target): (m.source, m.writable) for m in mounts}
+    binds |= {os.path.normpath(m.target): (m.source, m.writable) for m in mounts if not m.device}
     return [(target, *binds[target]) for target in sorted(binds, key=lambda t: (len(Path(t).parts), t))]
 
 

@@ -47,11 +47,15 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Mount:
-    """A host folder or file that is visible inside as `target` (an absolute path)."""
+    """A host folder or file that is visible inside as `target` (an absolute path).
+
+    With `device` it is a device node that can be used as such, below /dev; a GPU is one.
+    """
 
     source: Path
     target: str
     writable: bool = False
+    device: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
