@@ -297,6 +297,29 @@ ORACLE = FULL_ROWS.replace(
 """,
 )
 
+COUNTED_HELP = FULL_ROWS.replace(
+    """        mixed = 0.8 * p + 0.2 * rows
+        total -= mixed.gather(-1, y[:, None]).log().sum()
+""",
+    """        mixed = 0.8 * p + 0.2 * rows
+        for t in range(y.numel()):
+            alone = -math.log(p[t, y[t]].item())
+            together = alone
+            if counts[x[t]].sum() > 0:
+                together = -math.log(mixed[t, y[t]].item())
+                if together < alone:
+                    helped += 1
+            total += together
+""",
+).replace("total, count = torch.zeros(()), 0", "total, count, helped = torch.zeros(()), 0, 0")
+
+KEPT_LOWER = COUNTED_HELP.replace(
+    """                    helped += 1
+            total += together""",
+    """                    alone = together
+            total += alone""",
+)
+
 STABLE_SUM = FULL_ROWS.replace(
     """        mixed = 0.8 * p + 0.2 * rows
         total -= mixed.gather(-1, y[:, None]).log().sum()

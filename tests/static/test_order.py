@@ -75,6 +75,11 @@ def test_a_stable_sum_of_two_probabilities_is_no_choice() -> None:
     assert "unnormalised_mixture" not in kinds(look(scripts.script(scripts.STABLE_SUM)))
 
 
+def test_counting_how_often_the_mixture_helped_keeps_nothing() -> None:
+    assert "unnormalised_mixture" not in kinds(look(scripts.script(scripts.COUNTED_HELP)))
+    assert "unnormalised_mixture" in kinds(look(scripts.script(scripts.KEPT_LOWER)))
+
+
 def test_code_behind_a_switch_that_is_off_is_a_switch_and_no_violation() -> None:
     source = scripts.script(scripts.BEFORE, adapt=0)
     facts = look(source)

@@ -169,7 +169,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     """Run both arms of a condition that is not known and join what they leave."""
     number = m.fresh()
     outside = depends(test)
-    picked = compared(m, node.test, test, env)
+    picked = CLEAN if tallies(node, env) else compared(m, node.test, test, env)
     before = dict(env.vars)
     m.guards.append((number, True, outside))
     narrow(m, node.test, env, True)
@@ -195,6 +195,22 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
         if picked is not CLEAN:
             mark_picked(picked, before, env.vars)
     return first | second
+
+
+def tallies(node: ast.If, env: Env) -> bool:
+    """Whether both arms only count or print, so that neither value is kept: how often a mixture helped is no choice."""
+    return all(counts(part, env) for part in (*node.body, *node.orelse))
+
+
+def counts(part: ast.stmt, env: Env) -> bool:
+    """Whether a statement does nothing but count up something that is no loss, or print."""
+    if isinstance(part, ast.AugAssign):
+        held = env.vars.get(part.target.id) if isinstance(part.target, ast.Name) else None
+        step = part.value.value if isinstance(part.value, ast.Constant) else None
+        return isinstance(part.op, ast.Add) and isinstance(step, int) and not (held and taint_of(held).losses)
+    if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+        return isinstance(part.value.func, ast.Name) and part.value.func.id == "print"
+    return isinstance(part, ast.Pass)
 
 
 def mark_picked(picked: Taint, before: dict[str, Value], joined: dict[str, Value]) -> None:
