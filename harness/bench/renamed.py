@@ -1,0 +1,109 @@
+"""Audits real submissions and copies with other names: a verdict must not rest on what things are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from harness.audit import Options, audit
+from harness.bench.renaming import renamed
+from harness.case import Audit, Submission
+
+WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """One submission and its copy: names changed and made, verdicts, how the runs ended, and the rules that differ, each
+    with its status before and after. `reason` says why there is no copy."""
+
+    name: str
+    changed: int = 0
+    made: int = 0
+    before: str = ""
+    after: str = ""
+    runs: tuple[str, str] = ("", "")
+    differing: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def same(self) -> bool:
+        """Whether both got the same verdict for the same rules."""
+        return not self.reason and self.before == self.after and not self.differing
+
+
+def compare(submissions: Sequence[Submission], options: Options) -> list[Pair]:
+    """Audit each submission and its renamed copy. The files beside the script, its logs among them, are the same."""
+    return [_pair(s, options) for s in submissions if s.script is not None]
+
+
+def copy_of(submission: Submission) -> tuple[Submission, int, int] | None:
+    """The copy, how many names differ in it, and how many the script makes up; None where there can be none."""
+    script = submission.script
+    assert script is not None
+    others = [p for p in submission.files if p.endswith(".py") and p != script.path]
+    elsewhere = {
+        word
+        for path in others
+        for word in WORD.findall((submission.root / path).read_text(encoding="utf-8", errors="replace"))
+    }
+    try:
+        found = renamed(script.runnable, elsewhere)
+    except (SyntaxError, RecursionError):
+        return None
+    if found is None:
+        return None
+    text, changed, made = found
+    copy = dataclasses.replace(script, source=text, runnable=text)
+    return dataclasses.replace(submission, script=copy), changed, made
+
+
+def _pair(submission: Submission, options: Options) -> Pair:
+    made = copy_of(submission)
+    if made is None:
+        return Pair(submission.name, reason="cannot be rewritten from its syntax tree")
+    copy, changed, names = made
+    before, after = audit(submission, options), audit(copy, options)
+    return Pair(
+        submission.name, changed, names, before.verdict, after.verdict, (_run(before), _run(after)),
+        tuple(differences(before, after)),
+    )  # fmt: skip
+
+
+def differences(before: Audit, after: Audit) -> list[str]:
+    """Rules whose status or category differs, as "C3 fail (slot) -> pass"."""
+    one, other = ({f.rule: _said(f.status, f.category) for f in a.findings} for a in (before, after))
+    return [
+        f"{rule} {one.get(rule, 'absent')} -> {other.get(rule, 'absent')}"
+        for rule in sorted(one.keys() | other.keys())
+        if one.get(rule) != other.get(rule)
+    ]
+
+
+def _said(status: str, category: str | None) -> str:
+    return f"{status} ({category})" if category and status in ("fail", "review") else status
+
+
+def _run(result: Audit) -> str:
+    return result.case.run.outcome if result.case.run else ""
+
+
+def table(pairs: Sequence[Pair]) -> str:
+    """What differs, counted, and one line a submission, in Markdown."""
+    done = [p for p in pairs if not p.reason]
+    changed, made = sum(p.changed for p in done), sum(p.made for p in done)
+    lines = [
+        f"{len(done)} copies, {sum(p.same for p in done)} of them with the same verdict for the same rules; "
+        f"{changed} of {made} names changed.",
+        "",
+        "| submission | names changed | verdict | copy | runs | differs |",
+        "|---|---:|---|---|---|---|",
+    ]
+    for p in pairs:
+        runs = " / ".join(p.runs) if any(p.runs) else ""
+        differing = p.reason or "; ".join(p.differing) or "nothing"
+        lines.append(
+            f"| {p.name} | {p.changed} of {p.made} | {p.before} | {p.after} | {runs} | {differing} |"
+        )
+    return "\n".join(lines) + "\n"
