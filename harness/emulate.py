@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness.case import Claim, Script, Submission
+from harness.exchange import Exchange
 from harness.outcome import classify
 from harness.sandbox import Limits, Mount, Sandbox
 from harness.worlds import World
@@ -47,9 +48,29 @@ class WorldSummary:
 
 
 @dataclasses.dataclass(frozen=True)
+class Way:
+    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly.
+
+    `lazy_annotations` reads annotations as Python 3.14 does (PEP 649): they are not evaluated when a function is defined.
+    """
+
+    shrink: Shrink = "small"
+    keep: frozenset[str] = frozenset()
+    torchrun: bool = True
+    lazy_annotations: bool = False
+
+    def __str__(self) -> str:
+        words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
+        kept = f" with {', '.join(sorted(self.keep))} as claimed" if self.keep else ""
+        lazy = ", with annotations as in Python 3.14" if self.lazy_annotations else ""
+        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """One emulated run. `outcome` is scored, no_score, crashed, timeout, memory, output, missing_package,
     missing_tool, refused; `reason` one sentence. `out` holds stdout.txt, stderr.txt, trace/, and work/ with the files.
+    `way` is the way of running it that was used in the end.
 
     `overrides` lists (name, claimed or default value, value used); `missing` names programs looked for in vain; `notes`
     says what else was done, such as a second attempt at a milder scale.
@@ -64,6 +85,7 @@ class Run:
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cpu_s: float = 0.0
+    way: Way = Way()
 
     @property
     def stdout(self) -> str:
@@ -83,17 +105,20 @@ def emulate(
     world: World | None = None,
     tuning: Tuning | None = None,
     left: Path | None = None,
+    exchange: Exchange | None = None,
+    way: Way | None = None,
 ) -> Run:
     """Run the submission's script as claimed, at small scale. `out` is a fresh folder; `world` replaces the built-in.
 
     `seconds` of processor time are given to it. `tuning` is what an experiment changes besides scale; `left` is the work
-    folder that an earlier run left. A run that
-    fails in a way our scale or our launcher may have caused is repeated another way. Raises ValueError when the
-    submission has no script, SandboxUnavailable when there is no sandbox.
+    folder that an earlier run left; `exchange` are files that get other content while the script runs; `way` is the way
+    to run it that is tried first. A run that
+    fails in a way our scale or our launcher may have caused is repeated another way, but for one with an exchange. Raises
+    ValueError when the submission has no script, SandboxUnavailable when there is no sandbox.
     """
     if submission.script is None:
         raise ValueError(f"{submission.name} has no script to run")
-    way: Way | None = Way()
+    way = way or Way()
     reasons: list[str] = []
     while way is not None:
         if reasons:
@@ -111,8 +136,10 @@ def emulate(
             tuning,
             left,
             way,
+            exchange,
         )
-        tried, way = way, other_way(way, run.outcome, run.reason, run.overrides)
+        repeated = other_way(way, run.outcome, run.reason, run.overrides) if exchange is None else None
+        tried, way = way, repeated
         if way is not None:
             reasons.append(run.reason)
     if not reasons:
@@ -120,25 +147,6 @@ def emulate(
     if run.outcome == "crashed":
         return dataclasses.replace(run, notes=(f"failed in {len(reasons) + 1} ways of running it",))
     return dataclasses.replace(run, notes=(f"repeated {tried} after {reasons[0]}",))
-
-
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly.
-
-    `lazy_annotations` reads annotations as Python 3.14 does (PEP 649): they are not evaluated when a function is defined.
-    """
-
-    shrink: Shrink = "small"
-    keep: frozenset[str] = frozenset()
-    torchrun: bool = True
-    lazy_annotations: bool = False
-
-    def __str__(self) -> str:
-        words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
-        kept = f" with {', '.join(sorted(self.keep))} as claimed" if self.keep else ""
-        lazy = ", with annotations as in Python 3.14" if self.lazy_annotations else ""
-        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy
 
 
 def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str, str, str]]) -> Way | None:
@@ -165,6 +173,7 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
 def _attempt(
     submission: Submission, script: Script, claim: Claim, out: Path, cache: Path, sandbox: Sandbox, watch: bool,
     seconds: float, world: World | None, tuning: Tuning | None, left: Path | None, way: Way,
+    exchange: Exchange | None,
 ) -> Run:  # fmt: skip
     scale = scale_profile(
         script.runnable,
@@ -178,10 +187,10 @@ def _attempt(
         scale.vocab_size, cache / "worlds", val_tokens=scale.val_tokens, train_tokens=scale.train_tokens,
         caseops=scale.caseops,
     )  # fmt: skip
-    place = _lay_out(submission, script, scale, claim, world, out, watch, way, left)
+    place = _lay_out(submission, script, scale, claim, world, out, watch, way, left, exchange)
     completed = sandbox.run(
         [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
-        mounts=_mounts(script, world, out),
+        mounts=_mounts(script, world, out, writable=exchange is not None and exchange.world),
         workdir=place.workdir,
         env=_environment(claim, scale, world),
         limits=Limits(
@@ -210,7 +219,15 @@ def _attempt(
         world.name, world.vocab_size, world.caseops, world.val_tokens, world.train_tokens, world.ngram
     )
     return Run(
-        outcome, reason, out, completed.wall_s, scale.overrides, summary, missing, cpu_s=completed.cpu_s
+        outcome,
+        reason,
+        out,
+        completed.wall_s,
+        scale.overrides,
+        summary,
+        missing,
+        cpu_s=completed.cpu_s,
+        way=way,
     )
 
 
@@ -235,7 +252,7 @@ class _Place:
 
 def _lay_out(
     submission: Submission, script: Script, scale: Scale, claim: Claim, world: World, out: Path, watch: bool,
-    way: Way, left: Path | None,
+    way: Way, left: Path | None, exchange: Exchange | None,
 ) -> _Place:  # fmt: skip
     """Fill out/work as the sandbox will see it at /work: the submission where it was, the data beside it."""
     folder = submission.folder.strip("/") or submission.name
@@ -267,6 +284,7 @@ def _lay_out(
         "vocab_size": world.vocab_size,
         "seed": SEED,
         "clock": {"step_seconds": scale.step_seconds, "steps": scale.steps},
+        "exchange": exchange.lay_out(out / "audit" / "exchange", f"{AUDIT}/exchange") if exchange else None,
     }
     (out / "audit" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return place
@@ -302,17 +320,17 @@ def _link_data(source: str, world: World, data: Path) -> None:
             (data / kind / name).symlink_to(f"{WORLD}/{real}")
 
 
-def _mounts(script: Script, world: World, out: Path) -> list[Mount]:
+def _mounts(script: Script, world: World, out: Path, *, writable: bool) -> list[Mount]:
     mounts = [
         Mount(INSIDE, "/auditor/inside"),
-        Mount(world.root, WORLD),
+        Mount(world.root, WORLD, writable),
         Mount(out / "work", "/work", writable=True),
         Mount(out / "audit", AUDIT, writable=True),
         Mount(out / "trace", f"{AUDIT}/trace", writable=True),
     ]
     absolute = re.findall(r"[\"'](/[\w./-]+?)/(?:datasets|tokenizers)\b", script.runnable)
     return mounts + [
-        Mount(world.root, path) for path in sorted(set(absolute)) if not path.startswith("/work/")
+        Mount(world.root, path, writable) for path in sorted(set(absolute)) if not path.startswith("/work/")
     ]
 
 

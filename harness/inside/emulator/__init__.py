@@ -17,6 +17,7 @@ from . import (
     determinism,
     distributed,
     dtypes,
+    exchange,
     optimizers,
     packages,
     tools,
@@ -34,11 +35,13 @@ def install(config: dict[str, Any]) -> EmulatorMode:
     dtypes.install()
     cuda.install(virtual)
     attention.install()
-    distributed.install(bool(config.get("torchrun", True)))
+    if config.get("one_process", True):
+        distributed.install(bool(config.get("torchrun", True)))
     optimizers.install()
     triton.install()
     packages.install()
     compression.install()
     tools.install(config)
+    exchange.install(config)
     mode.activate()
     return mode

@@ -28,7 +28,7 @@ def again(lab: Laboratory) -> Again:
     if same(first, second):
         words = "A second run among the files of the first prints the same score."
         return Again(facts.CLEAR, words, first.text, second.text)
-    fresh = _line(lab, lab.run_in(lab.world, None, "fresh"))
+    fresh = _line(lab, lab.repeat())
     if fresh is None or not same(first, fresh):
         return Again(
             facts.NOT_COVERED,

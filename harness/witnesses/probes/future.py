@@ -146,7 +146,7 @@ def _settled(lab: Laboratory, result: Future, before: Scored | None, run: Run, o
     one, two = (artifact_of(r, lab.case.submission) for r in (run, other))
     state = "unknown" if one is None or two is None else "same" if one.sha256 == two.sha256 else "changed"
     if state == "changed" or result.moved:
-        repeat = lab.run_in(lab.world, None, "repeat")
+        repeat = lab.repeat()
         if one is not None and _hash(artifact_of(repeat, lab.case.submission)) != one.sha256:
             state = "not_deterministic"
         result = _beyond_noise(result, before, _order(trace_of(repeat, lab.world, lab.case.claim)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 from harness.case import Case
 from harness.emulate import Run, emulate
+from harness.exchange import Exchange
 from harness.sandbox import Sandbox
 from harness.worlds import World
 from harness.worlds.copying import copying
@@ -28,14 +30,27 @@ class Laboratory:
     cache: Path
     sandbox: Sandbox
     seconds: float
+    _repeats: list[Run] = dataclasses.field(default_factory=list)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
-    def run_in(self, world: World, tuning: Tuning | None, name: str, *, left: Path | None = None) -> Run:
+    def run_in(
+        self, world: World, tuning: Tuning | None, name: str, *, left: Path | None = None,
+        exchange: Exchange | None = None,
+    ) -> Run:  # fmt: skip
         """Run the unmodified script in another world. `name` is the name of the run's folder, `left` the work folder of an
-        earlier run that this one finds."""
+        earlier run that this one finds, `exchange` what it finds changed when it reads a file back."""
         return emulate(
             self.case.submission, self.case.claim, self.folder / name, cache=self.cache, sandbox=self.sandbox,
-            seconds=self.seconds, world=world, tuning=tuning, left=left,
+            seconds=self.seconds, world=world, tuning=tuning, left=left, exchange=exchange,
+            way=self.case.run.way if self.case.run else None,
         )  # fmt: skip
+
+    def repeat(self) -> Run:
+        """The audit's own run once more, in an empty folder: made once, whichever experiment asks first."""
+        with self._lock:
+            if not self._repeats:
+                self._repeats.append(self.run_in(self.world, None, "repeat"))
+            return self._repeats[0]
 
     def random_world(self, seed: int) -> World:
         """The uniformly random world of the sizes of the case's own."""
