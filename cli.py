@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from rich.console import Console
 from harness.audit import Options, audit
 from harness.case import Audit, Submission, Verdict, worst
 from harness.intake import IntakeError, load_changed, load_pull_request, load_target
+from harness.policy import Policy, policy_of_base, read_policy
 from harness.sandbox import SandboxUnavailable, default_sandbox
 from harness.version import VERSION
 from reports import (
@@ -92,6 +94,15 @@ Examples:
     "--summary", type=click.Path(path_type=Path), help="Append Markdown here ($GITHUB_STEP_SUMMARY)."
 )
 @click.option("--comment", type=click.Path(path_type=Path), help="Write Markdown for a pull request here.")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    help="The host's policy.  [default: with --changed that of REF, else none]",
+)
+@click.option(
+    "--rules-as-of", type=click.DateTime(["%Y-%m-%d"]), help="What became a ruling later is at most a REVIEW."
+)
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option(
     "--probes",
@@ -115,8 +126,9 @@ Examples:
 )
 def audit_command(
     target: Path | None, repo: Path | None, pr: int | None, changed: bool, base: str | None, out: Path | None,
-    json_file: Path | None, sarif: Path | None, summary: Path | None, comment: Path | None, static_only: bool,
-    probes: str, timeout: float, most: int, keep_run: Path | None, device: str, nproc: int,
+    json_file: Path | None, sarif: Path | None, summary: Path | None, comment: Path | None, policy_file: Path | None,
+    rules_as_of: datetime.datetime | None, static_only: bool, probes: str, timeout: float, most: int,
+    keep_run: Path | None, device: str, nproc: int,
 ) -> None:  # fmt: skip
     """Audit TARGET: a submission folder or one script; a pull request (--repo CLONE --pr N); or what HEAD of a checkout
     changes (--changed --base REF), where a change without a submission is a PASS."""
@@ -136,11 +148,12 @@ def audit_command(
     ci = CiFiles(sarif, summary, comment)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
         try:
+            policy = _policy(policy_file, rules_as_of, repo or Path(), base)
             submissions, notes = _load(target, repo, pr, base, Path(scratch))
             if not submissions:
                 _nothing_to_audit(notes, json_file, ci, console)
             sandbox = None if static_only else default_sandbox()
-            options = Options(sandbox, default_cache(), keep_run, timeout, probes)
+            options = Options(sandbox, default_cache(), keep_run, timeout, probes, policy)
             audits = _audit_all(submissions, options, most, console)
         except IntakeError as error:
             raise BadInput(str(error)) from error
@@ -172,6 +185,14 @@ def _load(
     assert repo is not None
     assert pr is not None
     return load_pull_request(repo, pr, scratch), []
+
+
+def _policy(
+    file: Path | None, as_of: datetime.datetime | None, clone: Path = Path(), base: str | None = None
+) -> Policy:
+    """The policy that is named, else that of the base, under the date that is named."""
+    policy = read_policy(file) if file is not None else policy_of_base(clone, base) if base else Policy()
+    return policy if as_of is None else dataclasses.replace(policy, as_of=as_of.date())
 
 
 def _nothing_to_audit(notes: list[str], json_file: Path | None, ci: CiFiles, console: Console) -> NoReturn:
@@ -404,7 +425,9 @@ def bench_rulings(
     help="NAME=ANSWER:REGEX: what makes a checker's output fail, review or pass; its last line is 'exit CODE'.  "
     "[default: exit 1, 3 and 0]",
 )  # fmt: skip
-@click.option("--ours", type=click.Path(path_type=Path), help="Folder of `bench rulings --static-only --work`.")
+@click.option(
+    "--ours", type=click.Path(path_type=Path), help="Folder of `bench rulings --static-only --work`."
+)
 @click.option(
     "--work",
     type=click.Path(path_type=Path),

@@ -15,6 +15,7 @@ from harness.case import Audit, Case, Claim, Finding, Script, Status, Submission
 from harness.decide import decide, score_of
 from harness.emulate import emulate
 from harness.intake.claim import claimed_configuration
+from harness.policy import Policy, exempted
 from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
 from harness.witnesses import claims, probes, static
@@ -30,13 +31,14 @@ from rules.registry import all_rules
 class Options:
     """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them;
     `seconds` of processor time are given to one run; `probes` is all, none, or auto: experiments where the other witnesses
-    leave something open."""
+    leave something open; `policy` is the host's."""
 
     sandbox: Sandbox | None
     cache: Path
     keep: Path | None = None
     seconds: float = 300.0
     probes: str = "auto"
+    policy: Policy = dataclasses.field(default_factory=Policy)
 
 
 Progress = Callable[[str], None]
@@ -64,7 +66,7 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
                 _guard("trace witness", failures, lambda: _watch(case, options, failures, progress)) or case
             )
     progress("judging")
-    findings = judge(case, failures)
+    findings = exempted(judge(case, failures), options.policy, submission.folder)
     verdict, why = decide(case, findings, failures)
     return Audit(case, findings, verdict, why, score_of(case))
 

@@ -73,6 +73,16 @@ class Evidence:
 
 
 @dataclasses.dataclass(frozen=True)
+class Exemption:
+    """What the host's policy says of a finding. `kind` is "waiver", "warning" or "date"; `counts` the status that the
+    verdict sees instead; `why` a sentence."""
+
+    kind: str
+    counts: Status
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Finding:
     """What one rule found. `category` is None or a word of rulings_dev.csv; never "ok" on a fail."""
 
@@ -82,6 +92,12 @@ class Finding:
     category: str | None = None
     grade: Grade = Grade.STATIC
     evidence: tuple[Evidence, ...] = ()
+    exemption: Exemption | None = None
+
+    @property
+    def counts(self) -> Status:
+        """The status that the verdict sees: its own, unless the host's policy exempts it."""
+        return self.status if self.exemption is None else self.exemption.counts
 
     def __post_init__(self) -> None:
         if self.status is Status.FAIL and self.category == "ok":

@@ -13,7 +13,7 @@ _STRENGTH = (Grade.COUNTERFACTUAL, Grade.TRACE, Grade.STATIC, Grade.CLAIM)
 def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> tuple[Verdict, str]:
     """FAIL when a rule fails; ERROR when the auditor broke down; REVIEW when a rule asks for it or a must-have rule is not
     covered, or there is no script; else PASS."""
-    failed = [f for f in findings if f.status is Status.FAIL]
+    failed = [f for f in findings if f.counts is Status.FAIL]
     if failed:
         first = min(failed, key=lambda f: (_STRENGTH.index(f.grade), f.rule))
         others = sorted({f.rule for f in failed} - {first.rule})
@@ -24,8 +24,8 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
         return Verdict.ERROR, f"The auditor itself failed: {failures[0]}"
     if case.submission.script is None:
         return Verdict.REVIEW, " ".join(case.submission.notes) or "There is no script that scores."
-    asked = [f for f in findings if f.status is Status.REVIEW]
-    said = {f.rule for f in findings if f.status is not Status.NOT_COVERED}
+    asked = [f for f in findings if f.counts is Status.REVIEW]
+    said = {f.rule for f in findings if f.counts is not Status.NOT_COVERED}
     open_rules = [rule for rule in MUST_HAVE if rule not in said]
     if asked:
         rest = f" ({len(asked) - 1} more to review.)" if len(asked) > 1 else ""
@@ -36,7 +36,9 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
             f"{', '.join(open_rules)} could not be covered. {_reason(case, findings)}".rstrip(),
         )
     scope = " Static only: the code was read, nothing was run." if case.static_only else ""
-    return Verdict.PASS, "Every must-have rule was covered and nothing was found against it." + scope
+    exempt = sorted({f.rule for f in findings if f.exemption is not None})
+    but = f" but what the policy exempts ({', '.join(exempt)})" if exempt else ""
+    return Verdict.PASS, f"Every must-have rule was covered and nothing was found against it{but}.{scope}"
 
 
 def _reason(case: Case, findings: Sequence[Finding]) -> str:

@@ -85,7 +85,8 @@ def _submission(case: Case) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return {
+    exemption = {} if finding.exemption is None else {"exemption": finding.exemption}
+    return exemption | {
         "rule": finding.rule,
         "status": finding.status,
         "category": finding.category,

@@ -60,7 +60,7 @@ def _row(result: Result, found: Found, ids: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "ruleId": found.rule,
         "ruleIndex": ids.index(found.rule),
-        "level": LEVEL[found.status],
+        "level": "warning" if found.exempt == "date" else LEVEL[found.status],
         "message": {"text": text or found.rule},
         "locations": [_location(result, places[0])],
         "partialFingerprints": {"pgolf/v1": _fingerprint(result, found, places[0])},
@@ -72,7 +72,7 @@ def _row(result: Result, found: Found, ids: list[str]) -> dict[str, Any]:
     }
     if places[1:]:
         row["relatedLocations"] = [_location(result, p) for p in places[1 : 1 + MOST_RELATED]]
-    if found.exempt:
+    if found.exempt in ("waiver", "warning"):
         row["suppressions"] = [{"kind": "external", "justification": text}]
     return row
 

@@ -68,6 +68,11 @@ class Repository:
         rows = self._must("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")
         return [_tree_entry(row) for row in rows if row]
 
+    def file(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None where there is none."""
+        done = self._git(("cat-file", "blob", f"{commit}:{path}"))
+        return done.stdout if done.returncode == 0 else None
+
     def sizes(self, objects: Iterable[str]) -> dict[str, int]:
         """Sizes in bytes of those objects that the clone has."""
         out = self._must("cat-file", "--batch-check", feed="".join(f"{o}\n" for o in objects).encode())

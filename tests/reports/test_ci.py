@@ -86,6 +86,21 @@ def test_links_in_a_message_are_text(cheat: Audit) -> None:
     assert any(r["message"]["text"].startswith("\\[click\\](") for r in rows)
 
 
+@pytest.mark.parametrize(
+    ("kind", "level", "suppressed"),
+    [("waiver", "error", True), ("warning", "error", True), ("date", "warning", False)],
+)
+def test_what_policy_exempts_is_suppressed_or_a_question(
+    cheat: Audit, kind: str, level: str, suppressed: bool
+) -> None:
+    document = audit_json(cheat)
+    failed = next(f for f in document["findings"] if f["status"] == "fail")
+    failed["exemption"] = {"kind": kind, "counts": "review", "why": "so it is."}
+    row = next(r for r in log(parse(document))["results"] if r["ruleId"] == failed["rule"])
+    assert (row["level"], "suppressions" in row) == (level, suppressed)
+    assert re.search(r"\((waived|only warns here|not yet ruled then)\)", comment(parse(document)))
+
+
 @pytest.mark.parametrize("scene", ["honest", "cheat", "crash", "hostile"])
 @pytest.mark.parametrize("form", [comment, summary])
 def test_markdown_holds_no_foreign_link_ping_or_tag(scenes: dict[str, Audit], scene: str, form: Any) -> None:
