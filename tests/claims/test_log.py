@@ -130,3 +130,12 @@ def test_utf16_and_carriage_returns(tmp_path: Path) -> None:
     file.write_bytes("final val_bpb:1.25\r\nseed:3\r\n".encode("utf-16"))
     log = read_log(file, "a.log")
     assert (log.scores[0].bpb, log.seed) == (1.25, 3)
+
+
+def test_a_line_of_source_sets_nothing(tmp_path: Path) -> None:
+    log = read(
+        tmp_path,
+        "train_loader:dataset:x\n"
+        '    layers = os.environ.get("LAYERS", "9,10")\n    depth = int(os.getenv("DEPTH", 4))\nwidth: 512\n',
+    )
+    assert [(s.key, s.value) for s in log.settings if s.key != "train_loader"] == [("width", "512")]

@@ -59,6 +59,8 @@ _INLINE_PAIR = re.compile(
     r"(?<![\w.])([A-Za-z_]\w{0,60})[:=]\s?(\"[^\"]{0,200}\"|'[^']{0,200}'|\[[^\]]{0,200}\]"
     r"|\d{1,9}(?:,\d{1,9}){1,40}(?![\w.=])|[^\s,;(){}\[\]=]{1,200}(?![\w=]))"
 )
+_READS = re.compile(r"\bos\.(?:environ|getenv)\b")
+"""A line of source that a log repeats, not of the settings it had."""
 _SEED = re.compile(r"(?i)(?:^|[\s_,({])seed[\"']?\s{0,2}[:=]\s{0,2}(\d{1,10})\b")
 _NAME_SEED = re.compile(r"(?i)(?:seed|_s|-s)[_-]?(\d{1,10})(?!\d)")
 _TIME = re.compile(
@@ -264,7 +266,7 @@ def _settings(outer: list[tuple[int, str]]) -> tuple[Printed, ...]:
     """Printed pairs of every line that is not a training step."""
     result: list[Printed] = []
     for number, text in outer:
-        if _STEP.match(text) or len(result) > 20_000:
+        if _STEP.match(text) or _READS.search(text) or len(result) > 20_000:
             continue
         alone = _BLOCK_PAIR.match(text)
         if alone and alone[2].rstrip()[-1:] in "([{":
