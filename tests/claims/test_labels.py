@@ -22,6 +22,13 @@ ROUND_TRIP = "final_int8_zlib_roundtrip_exact val_loss: val_bpb:"
         (ROUND_TRIP, "final_int8_zlib_roundtrip val_loss:2.07 val_bpb:1.22", False),
         (ROUND_TRIP, "final_int6_sliding_window_exact val_loss:2.07 val_bpb:1.22", False),
         ("final_int8_ttt_lora val_loss: val_bpb:", "final_int8_sliding val_loss:2.0 val_bpb:1.2", False),
+        (
+            "final_sliding val_loss: val_bpb: stride: seq_len:",
+            "final_sliding val_loss:2.0 val_bpb:1.2 stride:64 seq_len:1024 ntk_alpha:0.0 eval_time:3ms",
+            True,
+        ),
+        ("final_sliding val_loss: val_bpb: stride:", "final_sliding_exact val_loss:2.0 val_bpb:1.2", False),
+        ("step:0 val_loss: val_bpb: stride:", "final_sliding val_loss:2.0 val_bpb:1.2 stride:64", False),
         ("val_loss: val_bpb:", "quantized val_loss:2.0 val_bpb:1.2", False),
     ],
 )
@@ -32,6 +39,12 @@ def test_which_line_is_claimed(label: str, printed: str, found: bool) -> None:
 def test_a_loose_reading_that_fits_two_lines_names_none() -> None:
     lines = [f"final_{kind}_roundtrip_exact val_loss:2.0 val_bpb:1.2" for kind in ("int6", "int5")]
     test = claimed_test(ROUND_TRIP, lines)
+    assert [test(line) for line in lines] == [False, False]
+
+
+def test_a_line_that_says_more_is_the_one_only_where_no_other_says_as_much() -> None:
+    lines = [f"final_sliding val_loss:2.0 val_bpb:1.2 stride:64 {kind}:1" for kind in ("alpha", "beta")]
+    test = claimed_test("final_sliding val_loss: val_bpb: stride:", lines)
     assert [test(line) for line in lines] == [False, False]
 
 
