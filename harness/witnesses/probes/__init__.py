@@ -39,8 +39,8 @@ def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
         once_more = pool.submit(again, lab) if AGAIN in probes else None
         copied = pool.submit(repeating, lab) if REPEATING in probes else None
         return ProbeFacts(
-            random.result() if random else None,
-            later.result() if later else None,
-            once_more.result() if once_more else None,
-            copied.result() if copied else None,
+            incompressibility=random.result() if random else None,
+            future=later.result() if later else None,
+            again=once_more.result() if once_more else None,
+            repeating=copied.result() if copied else None,
         )

@@ -51,7 +51,8 @@ class RandomRun:
 
 @dataclasses.dataclass(frozen=True)
 class Incompressibility:
-    """Tokens of a known law cannot be compressed below it: `status` is proved, doubtful, clear or not_covered, `reason` one sentence.
+    """Tokens of a known law cannot be compressed below it: `status` is proved, doubtful, clear or not_covered, `reason` one
+    sentence.
 
     `evidence` is the total in bits (P < 2 ** -evidence for any valid predictor), None where nothing was counted;
     `byte_evidence` the same for the printed BPB. `invented` tells that the number did not follow the data at all.
@@ -145,5 +146,5 @@ class ProbeFacts:
     incompressibility: Incompressibility | None = None
     future: Future | None = None
     again: Again | None = None
-    transplant: Transplant | None = None
     repeating: Incompressibility | None = None
+    transplant: Transplant | None = None
