@@ -418,7 +418,7 @@ def bench_rulings(
     "--labels", required=True, type=click.Path(path_type=Path), help="Rulings, as a CSV (see benchmarks/)."
 )
 @click.option(
-    "--checker", "commands", multiple=True, help="NAME=COMMAND, with {script} or {folder} for the submission."
+    "--checker", "commands", multiple=True, help="NAME=COMMAND, with {script}, {unpacked} or {folder} in it."
 )
 @click.option(
     "--answer", "answers", multiple=True,

@@ -22,11 +22,14 @@ from harness.sandbox import Limits, Mount, Sandbox
 ANSWERS = ("fail", "none", "review", "pass")
 """What a checker may answer, worst first; "none": it crashed, ran into a limit, or said nothing that the mapping knows."""
 
-PLACES = ("{script}", "{folder}")
-"""Words of a command that stand for the entry script and for the folder it lies in."""
+PLACES = ("{script}", "{folder}", "{unpacked}")
+"""Words of a command that stand for the entry script, for the folder it lies in, and for the script as our intake unpacks
+it, in a file of its own: many scripts unpack themselves, and not every checker can read those."""
 
 ROOM = "/submission"
 """Where a pull request's files lie inside the sandbox, at the places they have in the repository."""
+
+UNPACKED = "/unpacked"
 
 LIMITS = Limits(memory_bytes=2 * 2**30, wall_s=60, cpu_s=30, processes=64, output_bytes=2**20)
 
@@ -73,7 +76,7 @@ def read_checkers(commands: Sequence[str], answers: Sequence[str]) -> list[Check
     """Checkers from "NAME=COMMAND" and their mappings from "NAME=ANSWER:REGEX".
 
     A mapping takes the place of the usual one: exit code 0 is pass, 1 fail, 3 review. Raises IntakeError on a
-    form that does not fit, on a command that names neither {script} nor {folder}, and on a pattern that does not compile.
+    form that does not fit, on a command that names none of PLACES, and on a pattern that does not compile.
     """
     found: dict[str, Checker] = {}
     for text in commands:
@@ -162,15 +165,23 @@ def _one(
 
 
 def _ask(checker: Checker, submission: Submission, scratch: Path, sandbox: Sandbox) -> Said:
-    """Run one checker over one submission. Its files are laid out as shipped: packed scripts are not unpacked."""
+    """Run one checker over one submission, whose files are laid out as shipped."""
     assert submission.script is not None
     folder = f"{ROOM}/{submission.folder}".rstrip("/")
-    values = {"{script}": f"{folder}/{submission.script.path}", "{folder}": folder}
-    command = [re.sub(r"\{(script|folder)\}", lambda m: values[m[0]], word) for word in checker.command]
+    plain = scratch / "train_gpt.py"
+    plain.write_text(submission.script.source, encoding="utf-8")
+    values = {
+        "script": f"{folder}/{submission.script.path}",
+        "folder": folder,
+        "unpacked": f"{UNPACKED}/{plain.name}",
+    }
+    command = [
+        re.sub(r"\{(script|folder|unpacked)\}", lambda m: values[m[1]], word) for word in checker.command
+    ]
     out, err = scratch / "stdout", scratch / "stderr"
     done = sandbox.run(
         command,
-        mounts=[Mount(submission.root, folder), *checker.mounts()],
+        mounts=[Mount(submission.root, folder), Mount(plain, values["unpacked"]), *checker.mounts()],
         workdir=folder,
         env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "OMP_NUM_THREADS": "1"},
         limits=LIMITS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import lzma
 import subprocess
 from pathlib import Path
 
@@ -114,6 +116,23 @@ def test_a_second_call_resumes(clone: Path, fake: Checker, tmp_path: Path, sandb
     assert answers_of(work, changed, [1]) == {1: "pass"}
 
 
+def test_a_packed_script_can_be_handed_over_unpacked(
+    clone: Path, fake: Checker, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """As shipped the word is hidden in the payload; unpacked it is read."""
+    payload = base64.b85encode(lzma.compress(f"# train_on_val\n{SCORE}".encode())).decode()
+    packed = f"import base64, lzma\nexec(lzma.decompress(base64.b85decode({payload!r})).decode())\n"
+    git(clone, "checkout", "-q", "-b", "b5", "main")
+    (clone / "train_gpt.py").write_text(packed)
+    commit(clone)
+    git(clone, "update-ref", "refs/pull/5/head", "HEAD")
+    command = tuple(w.replace("{script}", "{unpacked}") for w in fake.command)
+    plain = Checker("plain", command, fake.answers)
+    run_checkers(clone, [], [5], [fake, plain], tmp_path / "work", sandbox, 1)
+    assert answers_of(tmp_path / "work", fake, [5]) == {5: "pass"}
+    assert answers_of(tmp_path / "work", plain, [5]) == {5: "fail"}
+
+
 def test_a_checker_sees_no_other_file_and_no_network(clone: Path, tmp_path: Path, sandbox: Sandbox) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")
@@ -155,7 +174,7 @@ def test_the_worst_answer_counts() -> None:
     ("commands", "answers", "message"),
     [
         (["python x.py"], [], "NAME=COMMAND"),
-        (["a=python x.py"], [], "{script} or {folder}"),
+        (["a=python x.py"], [], "{script} or"),
         (["a=x {script}", "a=y {script}"], [], "each name once"),
         (["a=x {script}"], ["b=fail:x"], "no answer of a named checker"),
         (["a=x {script}"], ["a=maybe:x"], "no answer of a named checker"),
