@@ -134,14 +134,31 @@ class Script:
 
 
 @dataclasses.dataclass(frozen=True)
+class Change:
+    """What a pull request or a branch changes as a whole, against the main line; paths as reports may show them.
+
+    `folders` are the record folders that it brings files to, `altered` files under records/ that the main line holds and
+    that it changes or deletes, `outside` paths outside records/. At most 20 paths of each are listed; counts are whole.
+    """
+
+    folders: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    altered_count: int = 0
+    outside_count: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a submission came from. `pull_request` and `head_sha` are None for a local folder."""
+    """Where a submission came from. `pull_request` and `head_sha` are None for a local folder, as is `change`, which says
+    what the pull request or branch changes as a whole."""
 
     location: str
     pull_request: int | None = None
     head_sha: str | None = None
     base_sha: str | None = None
     merged: bool | None = None
+    change: Change | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.case import Origin, Submission
+from harness.case import Change, Origin, Submission
 from harness.intake import layout
 from harness.intake.assemble import Folder, submissions
 from harness.intake.errors import IntakeError
@@ -16,6 +16,7 @@ from harness.intake.mainline import Base, find_base
 from harness.intake.needs import needed
 
 _REGULAR = ("100644", "100755", "100664")
+_LISTED = 20
 
 
 def load_pull_request(clone: Path, number: int, workspace: Path) -> list[Submission]:
@@ -70,6 +71,7 @@ class Reader:
     def found(self) -> tuple[list[Submission], list[str]]:
         """The submissions, which may be none, and sentences on the change as a whole."""
         changed, notes = self._changed(self.base)
+        self.origin = dataclasses.replace(self.origin, change=_change(changed))
         notes = [*self.base.notes, *notes, *_reasons(changed)]
         regular = [e for e in changed if e.mode in _REGULAR and e.change != "D"]
         if self.whole or any(_is_script(e.path) for e in regular):
@@ -252,6 +254,25 @@ def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
             above = posixpath.dirname(above)
         groups.setdefault(place, []).append(entry)
     return groups
+
+
+def _change(changed: list[Entry]) -> Change:
+    """What is changed as a whole: record folders, files of other records, and everything else."""
+    inside = [e for e in changed if _in_record(e)]
+    outside = [e.path for e in changed if not _in_record(e)]
+    altered = [e.path for e in inside if e.change != "A"]
+    folders = sorted({"/".join(e.path.split("/")[:3]) for e in inside if e.change != "D"})
+    return Change(
+        folders=tuple(layout.shown(f) for f in folders[:_LISTED]),
+        altered=tuple(layout.shown(p) for p in altered[:_LISTED]),
+        outside=tuple(layout.shown(p) for p in outside[:_LISTED]),
+        altered_count=len(altered),
+        outside_count=len(outside),
+    )
+
+
+def _in_record(entry: Entry) -> bool:
+    return entry.path.startswith("records/") and entry.path.count("/") >= 3
 
 
 def _completed(tree: list[Entry], regular: list[Entry]) -> dict[str, list[Entry]]:

@@ -356,3 +356,17 @@ def test_unrelated_history_is_compared_with_the_main_line(clone: Clone, tmp_path
     found = load(clone, 2, tmp_path)
     assert scripts(found) == [(f"{R}/mine", "train_gpt.py")]
     assert "nothing in common with the main line" in notes(found)
+
+
+def test_the_change_as_a_whole_is_kept(clone: Clone, tmp_path: Path) -> None:
+    files: dict[str, str | bytes | None] = {
+        "records/track_10min_16mb/a/train_gpt.py": train(1),
+        "records/track_10min_16mb/a/logs/run.txt": "val_bpb:1.2\n",
+        "records/track_10min_16mb/b/README.md": "b\n",
+        "tools/plot.py": "print(1)\n",
+    }
+    clone.pull_request(7, files)
+    change = load(clone, 7, tmp_path)[0].origin.change
+    assert change is not None
+    assert change.folders == ("records/track_10min_16mb/a", "records/track_10min_16mb/b")
+    assert (change.outside, change.outside_count, change.altered_count) == (("tools/plot.py",), 1, 0)

@@ -1,0 +1,78 @@
+"""P3 one folder: a pull request adds one new folder under records/ and touches nothing else.
+
+What it does
+    Looks at the whole change against the main line: how many record folders it brings, whether it changes or deletes
+    files of other records, and what it adds outside records/. It never fails a submission, and it asks nothing of a pull
+    request that was merged as it is.
+
+Why it breaks the score
+    It does not; but a maintainer cannot merge a record together with somebody's experiments, and with two record folders
+    nobody knows which one is claimed.
+
+Example
+    records/track_10min_16mb/2026-05-01_Mine/...  and  experiments/run.sh         # review
+
+Legal alternative
+    A branch from the main line with the one folder; a pull request for each further result.
+
+Rulings
+    README of the challenge: a pull request adds one new folder in a subfolder of records/ and nothing else.
+    #236: the diff must be cleaned up. #1120: 238 files outside the record. #1031, #1143: two record folders.
+    Merged all the same: #65 (three folders), #77 (changes the baseline's train_gpt.py).
+    https://github.com/openai/parameter-golf#readme
+
+Since
+    0.1.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.case import Case, Change, Evidence, Finding, Grade, Status
+from rules.registry import rule
+
+_SHOWN = 5
+
+
+@rule("P3", title="One folder", categories=("packaging",), needs=("claims",))
+def one_folder(case: Case) -> Finding:
+    """Review where an open pull request brings more than one folder, or anything outside it."""
+    change = case.submission.origin.change
+    if change is None:
+        told = "This is a folder, not a pull request: there is no change to look at."
+        return Finding("P3", Status.NOT_APPLICABLE, told, grade=Grade.CLAIM)
+    asked = _asked(change)
+    if not asked:
+        told = "The change adds one record folder and nothing else."
+        return Finding("P3", Status.PASS, told, grade=Grade.CLAIM)
+    told = (
+        f"The change {' and '.join(asked)}; a submission adds one new folder under records/ and nothing else."
+    )
+    shown = _lines((*(change.folders if len(change.folders) > 1 else ()), *change.altered, *change.outside))
+    if case.submission.origin.merged:
+        told = f"{told.removesuffix('.')} (merged all the same)."
+        return Finding("P3", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
+    return Finding("P3", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
+
+
+def _asked(change: Change) -> list[str]:
+    """What a maintainer would ask to be put right, in words."""
+    asked = []
+    if not change.folders:
+        asked.append("adds no record folder")
+    elif len(change.folders) > 1:
+        asked.append(f"brings {len(change.folders)} record folders")
+    if change.altered_count:
+        asked.append(f"changes or deletes {_files(change.altered_count)} of records that are there already")
+    if change.outside_count:
+        asked.append(f"touches {_files(change.outside_count)} outside records/")
+    return asked
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _lines(paths: Sequence[str]) -> tuple[Evidence, ...]:
+    return tuple(Evidence(path, 0, "") for path in paths[:_SHOWN])

@@ -1,0 +1,36 @@
+"""P3: a change that brings more than its one folder is a question, until it is merged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.case import Case, Change, Claim, Origin, Status, Submission
+from rules.P3 import one_folder
+
+MINE = "records/track_10min_16mb/mine"
+
+
+def status(change: Change | None, *, merged: bool = False) -> Status:
+    origin = Origin("clone", 7, "a" * 40, "b" * 40, merged, change)
+    return one_folder(Case(Submission("t", MINE, Path("t"), origin, None, {}, "record"), Claim())).status
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (None, Status.NOT_APPLICABLE),
+        (Change(folders=(MINE,)), Status.PASS),
+        (Change(folders=(MINE, MINE + "2")), Status.REVIEW),
+        (Change(folders=(MINE,), outside=("run.sh",), outside_count=1), Status.REVIEW),
+        (Change(folders=(MINE,), altered=("records/x/y/z.py",), altered_count=1), Status.REVIEW),
+        (Change(outside=("train_gpt.py",), outside_count=1), Status.REVIEW),
+    ],
+)
+def test_one_new_folder_and_nothing_else(change: Change | None, expected: Status) -> None:
+    assert status(change) is expected
+
+
+def test_what_was_merged_is_no_question() -> None:
+    assert status(Change(folders=(MINE, MINE + "2")), merged=True) is Status.PASS
