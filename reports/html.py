@@ -112,7 +112,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "anchor": _anchor,
     "silent": _silent,
     "frontier_plot": lambda plot: frontier_plot("frontier", plot),
-    "bound_plot": lambda found: bound_plot("bound", found),
+    "bound_plot": lambda found, name: bound_plot(name, found),
     "moves_plot": lambda found: moves_plot("moves", found),
     "describe": describe,
     "legend": legend,

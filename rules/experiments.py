@@ -1,7 +1,8 @@
 """What the probes say to a rule: its finding with the strongest grade where an experiment proves it.
 
 An experiment on random tokens shows that answers were seen, not by which way. The rule that another witness suspects
-gets the proof; where none does, C1 does: a number below the bound depends on the tokens that it predicts.
+gets the proof; where none does, C1 does: a number below the bound depends on the tokens that it predicts. What shows on
+repeating tokens only was looked up in what was scored, so it is C1 or C2: C2 where no witness suspects a gate.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
         said.append((random.status == PROVED, random.reason))
     if future is not None and future.status in (PROVED, DOUBTFUL) and rule in _rules_of(case, future):
         said.append((future.status == PROVED, future.reason))
+    said += _of_repeating(case, rule)
     once_more = case.probes.again
     if once_more is not None and once_more.status == DOUBTFUL and rule == "D4":
         said.append((False, once_more.reason))
@@ -61,6 +63,20 @@ def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
     if random is not None and rule == "B1" and _bytes_only(random):
         return _miscounted(case, finding, random)
     return finding
+
+
+def _of_repeating(case: Case, rule: str) -> list[tuple[bool, str]]:
+    """What repeating tokens say to this rule: whether it is proved, and the sentence."""
+    assert case.probes is not None
+    found = case.probes.repeating
+    if found is None or found.status not in (PROVED, DOUBTFUL):
+        return []
+    if found.invented:
+        return [(found.status == PROVED, found.reason)] if rule == "B1" else []
+    random = case.probes.incompressibility
+    seen = random is not None and random.status == PROVED and not random.invented
+    wanted = blamed(case) if seen else blamed(case, ("C2", "C1"))
+    return [(found.status == PROVED, found.reason)] if rule == wanted else []
 
 
 def _rule_of(case: Case, found: Incompressibility) -> str:
@@ -74,10 +90,11 @@ def _rules_of(case: Case, found: Future) -> tuple[str, ...]:
     return (blamed(case), *of_artifact) if found.moved else of_artifact
 
 
-def blamed(case: Case) -> str:
-    """The rule by which answers were seen, as the other witnesses suspect; C1 where they suspect nothing."""
+def blamed(case: Case, among: tuple[str, ...] = ("C1", *KINDS)) -> str:
+    """The rule among these by which answers were seen, as the other witnesses suspect; the first where they suspect
+    nothing."""
     trace = case.trace
-    if trace is not None and trace.covers:
+    if "C3" in among and trace is not None and trace.covers:
         if trace.choice is not None:
             return "C4"
         if trace.leak is not None and trace.leak.positions >= FEWEST:
@@ -85,9 +102,11 @@ def blamed(case: Case) -> str:
     if case.static is not None:
         for certain in (True, False):
             for rule, kinds in KINDS.items():
+                if rule not in among:
+                    continue
                 if case.static.certain(*kinds) if certain else case.static.of(*kinds):
                     return rule
-    return "C1"
+    return among[0]
 
 
 def _with(case: Case, finding: Finding, reason: str, *, proved: bool) -> Finding:

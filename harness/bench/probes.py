@@ -11,7 +11,8 @@ from typing import Any
 from harness.bench.targets import Target
 
 _HEAD = (
-    "target", "random tokens", "claimed bits", "bound", "evidence", "changed future", "moved", "largest", "artifact", "why",
+    "target", "random tokens", "claimed bits", "bound", "evidence", "repeating tokens", "claimed bits", "bound", "evidence",
+    "changed future", "moved", "largest", "artifact", "why",
 )  # fmt: skip
 
 
@@ -30,14 +31,15 @@ def _line(key: str, audit: dict[str, Any]) -> str:
     probes = audit.get("probes") or {}
     cells = [
         key,
-        *_random(probes.get("incompressibility")),
+        *_bounded(probes.get("incompressibility")),
+        *_bounded(probes.get("repeating")),
         *_future(probes.get("future")),
         _why(audit, probes),
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _random(found: dict[str, Any] | None) -> list[str]:
+def _bounded(found: dict[str, Any] | None) -> list[str]:
     """Status, claimed bits and bound of the run that shows most, evidence of all in bits."""
     if found is None:
         return ["", "", "", ""]

@@ -18,7 +18,7 @@ SMALLEST, LARGEST = -7.0, 1.0
 
 
 def bound_plot(name: str, found: Incompressibility) -> Markup:
-    """A bar of claimed bits for each run, the bound as a mark; what lies below the bound is shown as leaked."""
+    """A bar of claimed bits for each run, the bound as a mark; what lies below the bound is shown in red."""
     runs = [r for r in found.runs if r.claimed is not None and r.bound is not None]
     bottom = TOP + ROW * len(runs)
     most = max(max(r.claimed or 0.0, r.bound or 0.0) for r in runs)

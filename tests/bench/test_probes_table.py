@@ -34,11 +34,16 @@ def table(tmp_path: Path, audit: dict[str, Any]) -> list[str]:
 
 def test_numbers_and_reasons(tmp_path: Path) -> None:
     lines = table(
-        tmp_path, {"run": {"outcome": "scored"}, "probes": {"incompressibility": RANDOM, "future": FUTURE}}
+        tmp_path,
+        {
+            "run": {"outcome": "scored"},
+            "probes": {"incompressibility": RANDOM, "repeating": RANDOM, "future": FUTURE},
+        },
     )
-    assert lines[2].startswith("| pr-1 | **proved** | 39,896 | 40,824 | 927 | not covered |  |  | same |")
+    bounded = "**proved** | 39,896 | 40,824 | 927"
+    assert lines[2].startswith(f"| pr-1 | {bounded} | {bounded} | not covered |  |  | same |")
     assert "The books / do not balance." in lines[2]
-    assert {line.count("|") for line in lines} == {11}
+    assert {line.count("|") for line in lines} == {15}
 
 
 def test_a_run_that_crashed(tmp_path: Path) -> None:

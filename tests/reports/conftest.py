@@ -275,6 +275,19 @@ PROBES = ProbeFacts(
         artifact_file="final_model.int8.ptz",
         moves=(Move(0, 1000, 0.0, 0), Move(1000, 2000, 2e-6, 0), Move(2000, 2273, 0.0129, 33)),
     ),
+    repeating=Incompressibility(
+        "clear",
+        "For 8,176 randomly repeating val tokens the claimed line stands for 81,812 bits; no valid predictor needs fewer "
+        "than 78,411 but by chance: nothing was saved.",
+        (
+            RandomRun(
+                "rates near zero", 1, "scored", "final val_bpb:3.4", 6.9, 3.4, 8176, 81812.0, 78411.0, 81812.0
+            ),
+        ),
+        1024,
+        -3402.0,
+        -3402.0,
+    ),
 )
 SCORE = Score(1.1188, 6.7021, 2.91324, 6.7021, 2.91324, "final_ttt_exact val_loss:6.7021 val_bpb:2.91324")
 
@@ -426,6 +439,7 @@ def hostile() -> Audit:
     probes = ProbeFacts(
         Incompressibility("proved", HOSTILE, (line,), 1024, 66.0),
         dataclasses.replace(PROBES.future, reason=HOSTILE, artifact_file=HOSTILE, largest=float("inf")),
+        repeating=Incompressibility("proved", HOSTILE, (line,), 1024, float("nan")),
     )
     case = Case(sub, claim, run=run, trace=trace, analysis=examine(trace, WordWorld()), probes=probes)
     findings = (

@@ -116,7 +116,7 @@ def test_experiments_are_shown_with_their_numbers_and_plots(cheat: Audit, honest
     page = audit_html(cheat)
     assert "39,896 bits" in page
     assert "p &lt; 1e-279" in page
-    for name in ("bound", "moves"):
+    for name in ("bound", "law", "moves"):
         assert f'id="{name}-title"' in page
     assert "33 of 2,273 losses" in page
     assert "None were made" in audit_html(honest)

@@ -62,6 +62,7 @@ def test_experiments_can_be_quoted(cheat: Audit) -> None:
     text = audit_markdown(cheat)
     assert "Experiment, Random tokens: **Proved**. For 4,083 uniformly random val tokens" in text
     assert "Experiment, Changed future: **Proved**." in text
+    assert "Experiment, Repeating tokens: **Nothing found**. For 8,176 randomly repeating val tokens" in text
 
 
 def test_evidence_stands_in_a_code_block(cheat: Audit) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
 from harness.witnesses.probes import Future, Incompressibility, ProbeFacts, RandomRun
-from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, chosen
+from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, REPEATING, chosen
 from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
 from rules.experiments import strengthened
 
@@ -64,6 +64,27 @@ def test_doubtful_is_a_question() -> None:
     assert said(case("doubtful"), "C1").status is Status.REVIEW
 
 
+@pytest.mark.parametrize(
+    ("kind", "random", "rule"),
+    [
+        (None, "clear", "C2"),
+        ("train_on_val_before_score", "clear", "C2"),
+        ("target_gating", "clear", "C1"),
+        ("unnormalised_mixture", "not_covered", "C2"),
+        ("train_on_val_before_score", "proved", "C3"),
+        (None, "proved", "C1"),
+    ],
+)
+def test_what_shows_on_repeating_tokens_only_was_looked_up(kind: str | None, random: str, rule: str) -> None:
+    made = case(random, kind=kind)
+    assert made.probes is not None
+    copied = Incompressibility("proved", "For 8,176 randomly repeating val tokens.", evidence=900.0)
+    made = dataclasses.replace(made, probes=dataclasses.replace(made.probes, repeating=copied))
+    found = {r: said(made, r) for r in ("C1", "C2", "C3", "C4")}
+    assert [r for r, f in found.items() if "repeating" in f.summary] == [rule]
+    assert (found[rule].status, found[rule].grade) == (Status.FAIL, Grade.COUNTERFACTUAL)
+
+
 def test_settings_in_doubt_hold_it_back() -> None:
     assert said(case(ambiguous=True), "C1").status is Status.REVIEW
 
@@ -112,5 +133,7 @@ def test_auto_asks_only_where_something_is_open() -> None:
     unread = [*clean, Finding("D4", Status.NOT_COVERED, "")]
     assert AGAIN not in chosen("auto", unread)
     assert AGAIN in chosen("auto", [*clean, Finding("D4", Status.REVIEW, "")])
+    assert REPEATING in chosen("auto", [*clean, Finding("C2", Status.REVIEW, "")])
+    assert REPEATING not in chosen("auto", [*clean, Finding("C3", Status.FAIL, "")])
     with pytest.raises(ValueError, match="probes are"):
         chosen("some", clean)
