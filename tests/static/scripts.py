@@ -343,6 +343,30 @@ def quantize(net):
 """
 )
 
+TEMPERED = CALIBRATED.replace(
+    """        net.logits(tokens[start : start + s.seq].long()[None])
+""",
+    """        part = tokens[start : start + s.seq + 1].long()
+        logits = net.logits(part[:-1][None])[0]
+        for t in (0.9, 1.0, 1.1):
+            loss = F.cross_entropy(logits / t, part[1:]).item()
+            if loss < best:
+                best, s.temperature = loss, t
+""",
+).replace("    tokens = read_all(s.train_files)\n", "    tokens, best = read_all(s.train_files), math.inf\n")
+
+HOOKED = CALIBRATED.replace(
+    """        net.logits(tokens[start : start + s.seq].long()[None])
+""",
+    """        part = tokens[start : start + s.seq + 1].long()
+        net(part[:-1][None], part[1:][None])
+""",
+).replace(
+    "    tokens = read_all(s.train_files)\n",
+    "    tokens, seen = read_all(s.train_files), []\n"
+    "    net.register_forward_hook(lambda module, given, made: seen.append(given[0]))\n",
+)
+
 
 def script(body: str, *, adapt: int = 1, limit: str = "600.0", tail: str = TAIL) -> str:
     """A whole script around one way of evaluating."""

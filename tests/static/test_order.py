@@ -126,6 +126,14 @@ def test_training_shards_after_the_whole_clock() -> None:
     assert look(reserved).facts == ()
 
 
+def test_a_setting_chosen_by_the_loss_of_training_tokens_after_the_clock_is_a_question() -> None:
+    tempered = look(scripts.script(scripts.TEMPERED, tail=TAIL_CALIBRATED))
+    assert kinds(tempered, "certain") == set()
+    assert kinds(tempered, "depends") == {"gptq_calibration_eval_time"}
+    hooked = look(scripts.script(scripts.HOOKED, tail=TAIL_CALIBRATED))
+    assert kinds(hooked, "certain") == {"gptq_calibration_eval_time"}
+
+
 def test_slices_beyond_number_are_followed_without_their_places() -> None:
     body = scripts.PLAIN.replace(
         "        total +=",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.witnesses.static import forwards, library, losses, statements
-from harness.witnesses.static.events import Note
+from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Note
 from harness.witnesses.static.machine import DEPTH, Env, Machine, choose, elements, unknown
 from harness.witnesses.static.values import (
     CLEAN,
@@ -300,9 +300,9 @@ def call_object(m: Machine, obj: Obj, args: list[Value], kwargs: dict[str, Value
 
 
 def note_training_batch(m: Machine, obj: Obj, args: list[Value]) -> None:
-    """Note that a whole model is run on tokens of training shards."""
+    """Note that a whole model is run on tokens of training shards, and whether hooks look on."""
     if obj.parent is None and args and is_module(obj) and taint_of(args[0]).reads("train"):
-        m.emit(Note(**m.where(), what="model run on training shards"))
+        m.emit(Note(**m.where(), what=TRAIN_RUN if m.hooks else PLAIN_TRAIN_RUN))
 
 
 def run_hooks(m: Machine, obj: Obj, args: list[Value], result: Value) -> None:
