@@ -94,6 +94,21 @@ class Choice(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class Blend(Event):
+    """A loss met a number that val tokens were asked for: `tokens` are those asked, `factor` says that it was multiplied by
+    it rather than added to it, `weights` are the factors that the loss had met before."""
+
+    losses: frozenset[int] = EMPTY
+    tokens: frozenset[Token] = EMPTY
+    factor: bool = False
+    weights: frozenset[int] = EMPTY
+
+
+TRAIN_RUN, PLAIN_TRAIN_RUN = "model run on training shards", "model run on training shards without hooks"
+"""What a note says of a model that meets training tokens."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Note(Event):
     """Something worth a line: `what` is a word of a detector, `losses` the losses it concerns."""
 
