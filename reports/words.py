@@ -152,8 +152,10 @@ def experiments(case: Case) -> list[tuple[str, str, str]]:
     named = (
         ("Random tokens", made.incompressibility),
         ("Changed future", made.future),
-        ("Again", made.again),
         ("Repeating tokens", made.repeating),
+        ("Transplanted artifact", made.transplant),
+        ("Other neighbours", made.neighbour),
+        ("Again", made.again),
     )
     return [(name, PROBE[found.status], found.reason) for name, found in named if found is not None]
 

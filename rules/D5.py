@@ -3,7 +3,9 @@
 What it does
     Follows the claimed path and looks for a run of the model on training shards after the training loop, where that loop
     runs for the whole 600 s. A loop that stops earlier leaves time for calibration, and whether it was enough the log
-    tells (T3).
+    tells (T3). Where an experiment found the score to rest on more than the artifact, it exchanges the training shards at
+    the moment when the script reads its artifact back: a score that changes with them, twice alike and with balanced
+    books, was made with training data.
 
 Why it breaks the score
     The rules give training 600 s and forbid training data during evaluation. Calibration on training shards after the
@@ -26,17 +28,22 @@ Since
 
 from __future__ import annotations
 
-from harness.case import Case, Finding, Status
+from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.static import StaticFacts
 from rules.code import from_code
+from rules.evidence import capped
 from rules.registry import rule
 
 KINDS = ("gptq_calibration_eval_time",)
 
 
-@rule("D5", title="Training data stays in training", categories=KINDS, needs=("static",))
+@rule("D5", title="Training data stays in training", categories=KINDS, needs=("static", "probes"))
 def training_data_stays_in_training(case: Case) -> Finding:
-    """What the code says; the non-record track has no clock."""
+    """What an experiment shows, else what the code says; the non-record track has no clock."""
+    probe = case.probes.transplant if case.probes else None
+    if probe is not None and probe.shards in ("changed", "doubtful"):
+        status = Status.FAIL if probe.shards == "changed" else Status.REVIEW
+        return capped(case, Finding("D5", status, probe.shards_reason, grade=Grade.COUNTERFACTUAL))
     if case.submission.track == "non_record":
         return Finding("D5", Status.NOT_APPLICABLE, "The non-record track has no time limit.")
     return from_code(case, "D5", KINDS, seen)

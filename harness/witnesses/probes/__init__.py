@@ -10,12 +10,32 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.witnesses.probes.again import again
-from harness.witnesses.probes.choose import AGAIN, FUTURE, INCOMPRESSIBILITY, MODES, REPEATING, chosen
-from harness.witnesses.probes.facts import Again, Future, Incompressibility, Move, ProbeFacts, RandomRun
+from harness.witnesses.probes.choose import (
+    AGAIN,
+    FUTURE,
+    INCOMPRESSIBILITY,
+    MODES,
+    NEIGHBOUR,
+    REPEATING,
+    TRANSPLANT,
+    chosen,
+)
+from harness.witnesses.probes.facts import (
+    Again,
+    Future,
+    Incompressibility,
+    Move,
+    Neighbour,
+    ProbeFacts,
+    RandomRun,
+    Transplant,
+)
 from harness.witnesses.probes.future import future
 from harness.witnesses.probes.incompressibility import incompressibility
 from harness.witnesses.probes.laboratory import Laboratory
+from harness.witnesses.probes.neighbour import neighbour
 from harness.witnesses.probes.repeating import repeating
+from harness.witnesses.probes.transplant import transplant
 
 __all__ = [
     "MODES",
@@ -24,8 +44,10 @@ __all__ = [
     "Incompressibility",
     "Laboratory",
     "Move",
+    "Neighbour",
     "ProbeFacts",
     "RandomRun",
+    "Transplant",
     "chosen",
     "experiment",
 ]
@@ -38,9 +60,13 @@ def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
         later = pool.submit(future, lab) if FUTURE in probes else None
         once_more = pool.submit(again, lab) if AGAIN in probes else None
         copied = pool.submit(repeating, lab) if REPEATING in probes else None
+        replaced = pool.submit(transplant, lab) if TRANSPLANT in probes else None
+        beside = pool.submit(neighbour, lab) if NEIGHBOUR in probes else None
         return ProbeFacts(
             incompressibility=random.result() if random else None,
             future=later.result() if later else None,
             again=once_more.result() if once_more else None,
             repeating=copied.result() if copied else None,
+            transplant=replaced.result() if replaced else None,
+            neighbour=beside.result() if beside else None,
         )

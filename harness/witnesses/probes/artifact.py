@@ -13,7 +13,7 @@ from harness.sandbox import ResultError, read_result
 from harness.witnesses.trace import LedgerError
 from harness.witnesses.trace.record import OpenEvent, read_record
 
-_MOST_BYTES = 512 << 20
+MOST_BYTES = 512 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,23 +25,30 @@ class Artifact:
 
 
 def artifact_of(run: Run, submission: Submission) -> Artifact | None:
-    """The artifact of a run; None where no file that the run made was read back.
+    """The artifact of a run; None where no file that the run made was read back."""
+    found = artifacts_of(run, submission)
+    return found[0] if found else None
 
-    Which file it is, the ledger says; what it holds is read from outside. torch.save writes without Python seeing it, so
-    a file that lies in the work folder and was not brought counts as made by the run.
+
+def artifacts_of(run: Run, submission: Submission) -> list[Artifact]:
+    """Files of its own making that a run read back and left behind, the one read last, the artifact, first.
+
+    Which files these are, the ledger says; what they hold is read from outside. torch.save writes without Python seeing it,
+    so a file that lies in the work folder and was not brought counts as made by the run.
     """
     try:
         opens = read_record(run.out / "trace").opens
     except LedgerError:
-        return None
+        return []
     folder = submission.folder.strip("/") or submission.name
+    found = []
     for name in read_back(opens, folder, submission.files):
         try:
-            data = read_result(run.out / "work", name, max_bytes=_MOST_BYTES)
+            data = read_result(run.out / "work", name, max_bytes=MOST_BYTES)
         except ResultError:
             continue
-        return Artifact(name, hashlib.sha256(data).hexdigest())
-    return None
+        found.append(Artifact(name, hashlib.sha256(data).hexdigest()))
+    return found
 
 
 def read_back(opens: Sequence[OpenEvent], folder: str, brought: Collection[str]) -> list[str]:

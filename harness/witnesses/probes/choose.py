@@ -8,14 +8,15 @@ from harness.case import Finding, Status
 
 MODES = ("auto", "all", "none")
 INCOMPRESSIBILITY, FUTURE, AGAIN = "incompressibility", "future", "again"
-REPEATING = "repeating"
-ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN, REPEATING)
+REPEATING, TRANSPLANT, NEIGHBOUR = "repeating", "transplant", "neighbour"
+ALL = (INCOMPRESSIBILITY, FUTURE, AGAIN, REPEATING, TRANSPLANT, NEIGHBOUR)
 
-_ASKS = {
+_ASKS = {  # NEIGHBOUR answers no rule's question: it is made with all only
     INCOMPRESSIBILITY: ("C1", "C2", "C3", "C4", "B1", "N2"),
     FUTURE: ("C1", "C3", "C4", "D4", "N2"),
     AGAIN: ("D4", "N1", "N2"),
     REPEATING: ("C1", "C2", "N2"),
+    TRANSPLANT: ("D4", "D5", "N2"),
 }
 _DOUBTED = (Status.FAIL, Status.REVIEW)
 _OPEN = {
@@ -23,6 +24,7 @@ _OPEN = {
     FUTURE: (*_DOUBTED, Status.NOT_COVERED),
     AGAIN: _DOUBTED,
     REPEATING: (*_DOUBTED, Status.NOT_COVERED),
+    TRANSPLANT: _DOUBTED,
 }
 
 
@@ -33,5 +35,7 @@ def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
     if mode != "auto":
         return ALL if mode == "all" else ()
     return tuple(
-        probe for probe in ALL if any(f.rule in _ASKS[probe] and f.status in _OPEN[probe] for f in findings)
+        probe
+        for probe in ALL
+        if probe in _ASKS and any(f.rule in _ASKS[probe] and f.status in _OPEN[probe] for f in findings)
     )

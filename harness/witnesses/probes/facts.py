@@ -125,7 +125,8 @@ class Transplant:
     `status` is doubtful, clear or not_covered. `own`, `other` and `transplanted` are the claimed lines of the audit's own
     run, of the run on other training data, and of the first run again with the artifact of the second. `files` are the
     names that were exchanged. `shards` is what exchanging the training shards instead, when the artifact is read, did to
-    the score: "same", "changed", "unknown", or "not_asked"; `without` the line that was printed then.
+    the score: "same", "changed", "doubtful" (changed, and the books do not balance), "unknown", or "not_asked"; `without`
+    is the line that was printed then.
     """
 
     status: str
@@ -140,6 +141,34 @@ class Transplant:
 
 
 @dataclasses.dataclass(frozen=True)
+class Reach:
+    """Change of the losses in nats at the `first` to the `last` token after BOS, of so many `tokens`."""
+
+    first: int
+    last: int
+    tokens: int
+    mean: float
+    largest: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbour:
+    """The documents before every second one were given another text: how far did its losses move? A measurement only.
+
+    `status` is clear or not_covered. Of `documents` whose own text stayed `moved` have a loss that moved; `mean` and
+    `largest` are over all their tokens, in nats.
+    """
+
+    status: str
+    reason: str
+    documents: int = 0
+    moved: int = 0
+    mean: float = 0.0
+    largest: float = 0.0
+    reaches: tuple[Reach, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class ProbeFacts:
     """What each probe found; None where it was not asked."""
 
@@ -148,3 +177,4 @@ class ProbeFacts:
     again: Again | None = None
     repeating: Incompressibility | None = None
     transplant: Transplant | None = None
+    neighbour: Neighbour | None = None

@@ -67,7 +67,7 @@ def future(lab: Laboratory) -> Future:
     run = lab.case.run
     if run is None or run.outcome != "scored":
         return Future(facts.NOT_COVERED, "The script did not reach its score.")
-    before = _order(lab.case.trace)
+    before = order_of(lab.case.trace)
     cut = round(CUT * (len(before.position) if before else lab.world.val_tokens))
     later = before.position[cut:] if before else np.arange(cut, lab.world.val_tokens)
     try:
@@ -80,13 +80,13 @@ def future(lab: Laboratory) -> Future:
             facts.NOT_COVERED,
             f"With other tokens to come the script did not reach its score: {other.reason}.",
         )
-    after = _order(trace_of(other, world, lab.case.claim))
+    after = order_of(trace_of(other, world, lab.case.claim))
     exchanged = np.flatnonzero(world.val_stream() != lab.world.val_stream())
     result = compare(before, after, cut, exchanged, lab.world)
     return _settled(lab, result, before, run, other)
 
 
-def _order(trace: Trace | None) -> Scored | None:
+def order_of(trace: Trace | None) -> Scored | None:
     """The order of scoring where the books balance."""
     if trace is None or not trace.covers or trace.losses is None or not len(trace.losses.position):
         return None
@@ -149,7 +149,7 @@ def _settled(lab: Laboratory, result: Future, before: Scored | None, run: Run, o
         repeat = lab.repeat()
         if one is not None and _hash(artifact_of(repeat, lab.case.submission)) != one.sha256:
             state = "not_deterministic"
-        result = _beyond_noise(result, before, _order(trace_of(repeat, lab.world, lab.case.claim)))
+        result = _beyond_noise(result, before, order_of(trace_of(repeat, lab.world, lab.case.claim)))
     result = dataclasses.replace(result, artifact=state, artifact_file=one.name if one else None)
     return decide(result, follows_stream=before is not None and before.follows_stream)
 
