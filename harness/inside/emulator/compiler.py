@@ -83,7 +83,7 @@ class StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in ("config", "utils", "eval_frame", "codecache", "runtime"):
+        if name in ("config", "utils", "eval_frame", "codecache", "runtime", "trace_rules"):
             return importlib.import_module(f"{self.__name__}.{name}")
         return identity
 
