@@ -262,6 +262,87 @@ def rules_command(rule_id: str | None) -> None:
     raise click.UsageError(f"there is no rule {rule_id}; the rules are {', '.join(r.id for r in known)}.")
 
 
+@main.command(
+    "sweep",
+    epilog="""\b
+Examples:
+  python cli.py sweep --repo ../parameter-golf --db sweep.db --static-only
+  python cli.py sweep --repo ../parameter-golf --db full.db --prs 1400-1500
+""",
+)
+@click.option(
+    "--repo",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A clone of the challenge's repository with refs/pull/*/head.",
+)
+@click.option(
+    "--db",
+    "database",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The results, an SQLite database.",
+)
+@click.option("--prs", help="Pull requests: 1-2200, or 12,15,20-30.  [default: all that the clone has]")
+@click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
+@click.option("--processes", type=click.IntRange(min=1), help="Audits side by side.  [default: one a core]")
+@click.option("--most", default=3, show_default=True, help="Run so many submissions of each; read the rest.")
+@click.option(
+    "--probes",
+    type=click.Choice(["auto", "all", "none"]),
+    default="auto",
+    show_default=True,
+    help="Experiments, as in audit.",
+)
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The host's policy.")
+@click.option(
+    "--rules-as-of", type=click.DateTime(["%Y-%m-%d"]), help="What became a ruling later is at most a REVIEW."
+)
+def sweep_command(
+    repo: Path, database: Path, prs: str | None, static_only: bool, processes: int | None, most: int, probes: str,
+    policy_file: Path | None, rules_as_of: datetime.datetime | None,
+) -> None:  # fmt: skip
+    """Audit every pull request of a clone into a database, each content once.
+
+    Stop it when you like: the same command goes on where it was, and later audits only what has a new head, or everything
+    where rules, policy or auditor changed. A pull request that cannot be audited is a row with the reason, and is tried
+    again. Exit code 0 when the sweep is through.
+    """
+    from harness.sweep import Plan, Store, numbers, sweep
+    from harness.sweep.plan import bounded, heads
+    from harness.sweep.progress import reporter
+
+    console = Console(stderr=True)
+    try:
+        policy = _policy(policy_file, rules_as_of)
+        found = heads(repo, None if prs is None else numbers(prs))
+        if not found:
+            raise BadInput(f"{repo} has no such pull request; fetch refs/pull/*/head into it.")
+        if not static_only:
+            default_sandbox()
+        count = bounded(processes, static_only=static_only)
+        if processes is not None and count < processes:
+            console.print(f"{count} processes: there are no more cores, or no memory for more.")
+        plan = Plan(repo.absolute(), default_cache(), static_only, count, policy, probes, most)
+        with reporter(console) as report:
+            outcome = sweep(plan, found, database, report)
+        store = Store(database, create=False)
+        verdicts = store.counts()
+        store.close()
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    except SandboxUnavailable as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt:
+        console.print(f"Stopped. The same command goes on from here: {database}")
+        sys.exit(130)
+    click.echo(
+        f"{outcome.looked_at} pull requests looked at, {outcome.up_to_date} up to date; {outcome.audited} audits, "
+        f"{outcome.shared} shared with the same content, {outcome.problems} with a problem."
+    )
+    click.echo("In the database: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) + ".")
+
+
 @main.group("bench")
 def bench_group() -> None:
     """Measure the auditor on real pull requests (needs a clone with refs/pull/*/head)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.case import SCHEMA, Audit, Case, Finding, to_json, worst
+from harness.case import SCHEMA, Audit, Case, Finding, Submission, to_json, worst
 from harness.version import VERSION
 
 DIGITS = 6
@@ -23,7 +23,7 @@ def audit_json(audit: Audit, generated: str | None = None) -> dict[str, Any]:
     case = audit.case
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "submission": _submission(case),
+        "submission": submission_json(case.submission),
         "verdict": audit.verdict.value,
         "why": audit.why,
         "findings": [_finding(f) for f in audit.findings],
@@ -70,10 +70,11 @@ def dump(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True) + "\n"
 
 
-def _submission(case: Case) -> dict[str, Any]:
-    submission, script = case.submission, case.submission.script
+def submission_json(submission: Submission) -> dict[str, Any]:
+    """The part of the document that says what was submitted, and where."""
+    script = submission.script
     facts = {"path", "display", "shipped_bytes", "sha256", "stages", "notes"}
-    return {
+    document = {
         "name": submission.name,
         "folder": submission.folder,
         "track": submission.track,
@@ -82,6 +83,7 @@ def _submission(case: Case) -> dict[str, Any]:
         "files": submission.files,
         "notes": submission.notes,
     }
+    return {key: _clean(to_json(value)) for key, value in document.items()}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

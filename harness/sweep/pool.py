@@ -1,0 +1,146 @@
+"""Processes that work beside this one, each on one task: what dies, hangs or breaks down takes only its own task along."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import multiprocessing
+import multiprocessing.connection
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PRELOAD = ["harness.sweep.work"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """How a task ended: its result, or a sentence on what went wrong. `seconds` are of the clock on the wall."""
+
+    key: object
+    result: Any
+    problem: str
+    seconds: float
+
+
+@dataclasses.dataclass
+class _Worker:
+    process: multiprocessing.process.BaseProcess
+    pipe: Connection
+    key: object = None
+    since: float = 0.0
+    busy: bool = False
+
+
+class Pool:
+    """`processes` workers. A task gets `limit_s` seconds; `fresh` gives each a new process; `bytes_each` bounds a worker's
+    memory (None: unbounded, where its children have bounds of their own).
+
+    Workers are forked from a server that has loaded the auditor and no more. They die with it, and it with this process.
+    """
+
+    def __init__(self, processes: int, limit_s: float, *, fresh: bool, bytes_each: int | None) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOAD)
+        self._limit_s, self._fresh, self._bytes = limit_s, fresh, bytes_each
+        self._workers = [self._start() for _ in range(processes)]
+
+    @property
+    def free(self) -> bool:
+        """Whether a task can be started now."""
+        return any(not w.busy for w in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is under way."""
+        return any(w.busy for w in self._workers)
+
+    def submit(self, key: object, function: Callable[..., Any], *arguments: Any) -> None:
+        """Start a task; `key` comes back with its end."""
+        worker = next(w for w in self._workers if not w.busy)
+        worker.key, worker.since, worker.busy = key, time.monotonic(), True
+        with contextlib.suppress(OSError):  # it died while it was idle: wait() finds it dead and says so
+            worker.pipe.send((function, arguments))
+
+    def wait(self) -> list[Done]:
+        """The tasks that have ended; waits until one has."""
+        while True:
+            busy = [w for w in self._workers if w.busy]
+            multiprocessing.connection.wait([w.pipe for w in busy], timeout=1.0)
+            ended = [done for w in busy if (done := self._ended(w)) is not None]
+            if ended or not busy:
+                return ended
+
+    def close(self) -> None:
+        """End every worker, and what it was doing."""
+        for worker in self._workers:
+            self._end(worker)
+
+    def _ended(self, worker: _Worker) -> Done | None:
+        took = time.monotonic() - worker.since
+        dead = not worker.process.is_alive()
+        try:
+            answer = worker.pipe.recv() if worker.pipe.poll() else None
+        except (EOFError, OSError):
+            answer, dead = None, True
+        if answer is not None:
+            key = worker.key
+            worker.busy = False
+            if self._fresh or dead:
+                self._replace(worker)
+            return Done(key, answer[0], answer[1], took)
+        if not dead and took <= self._limit_s:
+            return None
+        self._end(worker)
+        code = worker.process.exitcode or 0
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        why = (
+            f"The process that audited it {how}."
+            if dead
+            else f"The audit took longer than {self._limit_s:.0f} s."
+        )
+        key = worker.key
+        self._replace(worker)
+        return Done(key, None, why, took)
+
+    def _start(self) -> _Worker:
+        ours, theirs = multiprocessing.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._bytes), daemon=False)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _end(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        worker.process.kill()
+        worker.process.join()
+
+    def _replace(self, worker: _Worker) -> None:
+        self._end(worker)
+        self._workers[self._workers.index(worker)] = self._start()
+
+
+def _serve(pipe: Connection, bytes_each: int | None) -> None:
+    """What a worker does: tasks from the pipe, one after the other, until it is closed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if bytes_each is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (bytes_each, bytes_each))
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = (function(*arguments), "")
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            answer = (None, f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+        pipe.send(answer)
