@@ -167,7 +167,8 @@ class Submission:
 
     `script` is None when a pull request adds no script that scores; `notes` then says so. `root` holds only the files
     the submission brings (for a pull request: those it adds or changes). `files` lists them relative to `root`, with
-    sizes in bytes. `track` is "record", "non_record" or "unknown", read from the folder's place.
+    sizes in bytes. `track` is "record", "non_record" or "unknown", read from the folder's place. `alone` tells that one
+    script was named and not its folder, whose packaging is then not in question.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Submission:
     files: Mapping[str, int]
     track: str = "unknown"
     notes: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ Since
 
 from __future__ import annotations
 
-from harness.case import Case, Finding, Grade, Status
+from harness.case import Case, Finding, Grade, Status, Submission
 from harness.witnesses.claims import Packaging
 from rules.registry import rule
 
@@ -32,10 +32,15 @@ from rules.registry import rule
 @rule("P1", title="Packaging", categories=("packaging",), needs=("claims",))
 def packaging(case: Case) -> Finding:
     """Name what is missing; a missing log or submission.json stops only a record."""
+    if case.submission.alone:
+        return Finding("P1", Status.NOT_APPLICABLE, "One script was named, not its folder.")
     if case.claims is None:
         return Finding(
             "P1", Status.NOT_COVERED, "Not covered: nothing of what the submission states was read."
         )
+    if _bare(case.submission, case.claims.packaging):
+        told = "The folder lies outside records/ and holds code alone: a record needs README, submission.json and log."
+        return Finding("P1", Status.NOT_APPLICABLE, told)
     missing, notes = _missing(case.claims.packaging, record=case.submission.track != "non_record")
     if missing:
         told = f"The submission lacks {_list(missing)}."
@@ -44,6 +49,12 @@ def packaging(case: Case) -> Finding:
     return Finding(
         "P1", Status.PASS, f"README, submission.json, log and script are there{noted}.", grade=Grade.CLAIM
     )
+
+
+def _bare(submission: Submission, found: Packaging) -> bool:
+    """Whether a local folder is no submission yet: outside the challenge's layout, with none of the papers."""
+    papers = found.readme or found.submission_json is not None or found.log_names
+    return submission.origin.pull_request is None and submission.track == "unknown" and not papers
 
 
 def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:

@@ -53,6 +53,29 @@ def test_static_only_writes_json_and_says_so(tmp_path: Path) -> None:
     assert all(f["grade"] in ("static", "claim") for f in data["findings"])
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_code_without_papers_is_judged_by_the_code(tmp_path: Path, folder: bool) -> None:
+    script = tmp_path / "mine" / "train_gpt.py"
+    script.parent.mkdir()
+    script.write_text((EXAMPLES / "pass" / "plain_eval" / "train_gpt.py").read_text())
+    file = tmp_path / "audit.json"
+    code, _ = run("audit", str(script.parent if folder else script), "--static-only", "--json", str(file))
+    data = json.loads(file.read_text())
+    assert (code, data["verdict"]) == (0, "PASS")
+    assert {f["rule"]: f["status"] for f in data["findings"]}["P1"] == "not_applicable"
+
+
+def test_a_record_folder_without_papers_is_a_question(tmp_path: Path) -> None:
+    folder = tmp_path / "records" / "track_10min_16mb" / "2026-01-01_Mine"
+    folder.mkdir(parents=True)
+    (folder / "train_gpt.py").write_text((EXAMPLES / "pass" / "plain_eval" / "train_gpt.py").read_text())
+    file = tmp_path / "audit.json"
+    code, _ = run("audit", str(folder), "--static-only", "--json", str(file))
+    data = json.loads(file.read_text())
+    assert (code, data["verdict"]) == (3, "REVIEW")
+    assert {f["rule"]: f["status"] for f in data["findings"]}["P1"] == "review"
+
+
 def test_empty_folder_is_review_with_json(tmp_path: Path) -> None:
     folder = tmp_path / "submission"
     folder.mkdir()

@@ -47,7 +47,9 @@ def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout
         notes.append(_nothing_to_run(folder))
     place = layout.shown(folder.place)
     said = (*folder.notes, *notes, *skipped.sentences())
-    common = Submission(name, place, root, origin, None, sizes, track_of(place), said)
+    common = Submission(
+        name, place, root, origin, None, sizes, track_of(place), said, alone=bool(folder.named)
+    )
     if not scripts:
         return [common]
     return [dataclasses.replace(common, name=f"{name}/{s.path}", script=s) for s in scripts]
