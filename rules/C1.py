@@ -3,7 +3,9 @@
 What it does
     Follows val tokens through the source to the claimed score. Looks for tables that are asked for the token to be
     predicted (its id in the lookup key), for gates that look at the token to be predicted, for free tensors optimized
-    on the tokens they then score (SLOT), and for mixing across document boundaries where documents are kept apart.
+    on the tokens they then score (SLOT), and for blending a position with the one before it (SmearGate) over document
+    boundaries. That alone is told and not judged: the records of March, #1667 and #2135 do it, and none was faulted for
+    it. Where one path of a script masks the boundary and another does not, a reviewer is asked.
     Where experiments were made, their word comes first: random tokens claimed in fewer bits than they hold, or losses that
     move when only later tokens are exchanged, and no other rule that is suspected of it.
 
@@ -65,9 +67,14 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
         if facts.causal
         else "no attention without a causal mask was met"
     )
+    blends = "".join(
+        f" {site.what[:1].upper()}{site.what[1:]} (line {site.evidence.line})."
+        for site in facts.neighbours[:4]
+    )
     return Finding(
         "C1",
         Status.PASS,
-        f"On the claimed path {attention}, no table is asked for the token to be predicted and no gate looks at it.",
-        evidence=lines,
+        f"On the claimed path {attention}, no table is asked for the token to be predicted and no gate looks at it."
+        f"{blends}",
+        evidence=(*lines, *(site.evidence for site in facts.neighbours[:4])),
     )

@@ -4,7 +4,8 @@ What it does
     Compares the positions behind the claimed number with the val stream. The first token of the stream and of a document
     has nothing to be predicted from and may be missing; a tail shorter than one sequence or one batch may be dropped, and
     no more than one sequence elsewhere (some sliding windows leave out the head of the first); the last stride of a sliding
-    window may be scored twice by the same state. Anything else that is missing is named.
+    window may be scored twice by the same state. Anything else that is missing is named. The code is asked as well: for a
+    slice of val that ends at a constant, positions drawn at random, a loop that stops after a number of batches.
 
 Why it breaks the score
     The challenge is scored on the fixed set of the first 50,000 documents. A subset is another test, and a chosen subset
@@ -27,6 +28,8 @@ Since
 
 from __future__ import annotations
 
+import dataclasses
+
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.trace import Coverage
 from rules.evidence import capped, from_static
@@ -36,8 +39,17 @@ from rules.registry import rule
 @rule("D1", title="Whole validation set", categories=("partial_val",), needs=("trace", "static"))
 def whole_validation_set(case: Case) -> Finding:
     """Count the positions behind the claimed number against the val stream."""
+    return _disclosed(case, _judged(case))
+
+
+def _judged(case: Case) -> Finding:
+    """By the positions of a run, and by the code where that is sure."""
     trace = case.trace
     if trace is None or not trace.covers or trace.coverage is None:
+        return from_static(case, "D1", ("partial_val",))
+    told = case.static.certain("partial_val") if case.static is not None else ()
+    if any(fact.unreached for fact in told):
+        # The small validation set of the run ends before the number at which the code stops.
         return from_static(case, "D1", ("partial_val",))
     seen = trace.coverage
     tail_allowed = max(seen.longest_row, seen.largest_batch)
@@ -54,6 +66,8 @@ def whole_validation_set(case: Case) -> Finding:
     )
     if share < 0.01:
         status, summary = Status.PASS, summary + " Less than one per cent: shown, not judged."
+    elif told:
+        status = Status.FAIL
     else:
         # A scale that was shrunk cannot tell a fixed sample from a chosen one: a person decides.
         status = Status.REVIEW
@@ -67,6 +81,14 @@ def whole_validation_set(case: Case) -> Finding:
             grade=Grade.TRACE,
         ),
     )
+
+
+def _disclosed(case: Case, finding: Finding) -> Finding:
+    """In the non-record track a sample is left to the reviewer (#1106 was merged with 500 sequences)."""
+    if finding.status is not Status.FAIL or case.submission.track != "non_record":
+        return finding
+    summary = f"{finding.summary.rstrip('.')}. In the non-record track that is for a reviewer."
+    return dataclasses.replace(finding, status=Status.REVIEW, summary=summary)
 
 
 def _complete(seen: Coverage) -> str:

@@ -133,7 +133,7 @@ def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None 
             grade=Grade.STATIC,
             evidence=fact.path,
         )
-    if case.static_only and case.static.parsed and case.static.followed and case.static.score_followed:
+    if case.static_only and case.static.covered:
         return Finding(
             rule, Status.PASS, "The code that the claimed configuration runs shows nothing against it (static only).",
             grade=Grade.STATIC,
@@ -142,6 +142,8 @@ def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None 
 
 
 def _why_no_trace(case: Case) -> str:
+    if case.static_only and case.static is not None and case.static.score_followed and case.static.unfollowed:
+        return f"only the code was looked at, and {case.static.unfollowed[0]}."
     if case.static_only:
         return "only the code was looked at, and its path to the score could not be followed."
     if case.run is not None and case.run.outcome != "scored":

@@ -404,3 +404,111 @@ def settings():
     source = scripts.script(body, tail=tail)
     assert kinds(look(source)) == set()
     assert kinds(look(source, ADAPT="1")) == {"train_on_val_before_score"}
+
+
+SECOND = scripts.PLAIN.replace(
+    "        total += net(part[:-1][None], part[1:][None]).sum()",
+    """        x, y = part[:-1], part[1:]
+        p = torch.exp(-net(x[None], y[None])[0])
+        known = pairs[x, y] / pairs[x].sum(-1)
+        weight = {weight}
+        total += -torch.log((1 - weight) * p + weight * known).sum()""",
+).replace(
+    "    total, count",
+    """    seen = read_all(s.train_files).long()
+    pairs = torch.ones(1024, 1024)
+    pairs.index_put_((seen[:-1], seen[1:]), torch.ones(len(seen) - 1), accumulate=True)
+    total, count""",
+    1,
+)
+
+
+def test_a_second_source_that_was_asked_for_the_answer_alone() -> None:
+    fixed = look(scripts.script(SECOND.replace("{weight}", "0.2")))
+    assert kinds(fixed) == set()
+    assert kinds(fixed, "depends") == {"unnormalised_mixture"}
+    of_context = look(scripts.script(SECOND.replace("{weight}", "0.2 * (pairs[x].sum(-1) > 1100)")))
+    assert kinds(of_context) == set()
+    assert kinds(of_context, "depends") == {"unnormalised_mixture"}
+    of_answer = look(scripts.script(SECOND.replace("{weight}", "0.2 * (3 * known).clamp(max=1)")))
+    assert kinds(of_answer) == {"unnormalised_mixture"}
+
+
+def test_sums_of_losses_and_of_bytes_are_no_second_source() -> None:
+    body = TABLE.replace("{more}", "").replace(
+        "    total, count, held = torch.zeros(()), 0, 0", "    sums = torch.zeros(3)"
+    )
+    body = body.replace("        total += net", "        sums[0] += net").replace(
+        "        count +=", "        sums[1] +="
+    )
+    body = body.replace("        held +=", "        sums[2] = sums[2] +")
+    body = body.replace("total.item() / count, held", "sums[0] / sums[1], sums[2] / sums[1]")
+    assert look(scripts.script(body)).facts == ()
+    kept = TABLE.replace("{more}", "").replace(
+        "total += net(x[None], y[None]).sum()",
+        "total += (net(x[None], y[None]) * (y != 0) + 0.0 * x.float().mean()).sum()",
+    )
+    assert look(scripts.script(kept)).facts == ()
+
+
+EACH = "range(0, val.numel() - 1, s.seq)"
+LOOP = f"    for start in {EACH}:\n"
+STOP = "            break\n"
+LIMITED = {
+    "a literal": (f"    for n, start in enumerate({EACH}):\n        if n >= 20:\n{STOP}", "certain"),
+    "a counter": (f"    n = 0\n{LOOP}        n += 1\n        if n > s.most:\n{STOP}", "depends"),
+    "windows": ("    for i in range(500):\n        start = i * 1024\n", "certain"),
+    "a slice": (f"    import itertools\n    for start in itertools.islice({EACH}, 20):\n", "certain"),
+    "all windows": ("    for i in range((val.numel() - 1) // s.seq):\n        start = i * s.seq\n", ""),
+    "its end": (f"{LOOP}        if start >= val.numel() - 2:\n{STOP}", ""),
+    "no limit": (f"    n = 0\n{LOOP}        n += 1\n        if s.none > 0 and n > s.none:\n{STOP}", ""),
+    "shares": (
+        "    size = val.numel() // 500\n    for i in range(500):\n        start = i * size\n",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_loop_over_val_that_ends_at_a_number(name: str) -> None:
+    loop, certainty = LIMITED[name]
+    fields = '    most = int(os.environ.get("MOST", 64))\n    none = int(os.environ.get("NONE", 0))\n    seq = 1024\n'
+    source = scripts.script(scripts.PLAIN.replace(LOOP, loop)).replace("    seq = 1024\n", fields)
+    facts = look(source)
+    assert [(f.kind, f.certainty) for f in facts.facts] == ([("partial_val", certainty)] if certainty else [])
+    if name == "a counter":
+        stated = look(source, MOST="64")
+        assert [(f.kind, f.certainty) for f in stated.facts] == [("partial_val", "certain")]
+
+
+RUN = """        import subprocess
+        np.save("nll.npy", net(part[:-1][None], part[1:][None]).numpy())
+        total += float(subprocess.check_output(["./mixer", "nll.npy", "tokens.bin"]))"""
+
+
+def test_a_program_that_makes_the_score_is_named() -> None:
+    line = "        total += net(part[:-1][None], part[1:][None]).sum()"
+    added = look(scripts.script(scripts.PLAIN.replace(line, f"{line}\n{RUN}")))
+    assert not added.covered
+    assert "./mixer nll.npy tokens.bin" in added.unfollowed[0]
+    told = RUN.replace('["./mixer", "nll.npy", "tokens.bin"]', '["nvidia-smi"]')
+    assert look(scripts.script(scripts.PLAIN.replace(line, f"{line}\n{told}"))).covered
+
+
+def test_a_library_on_the_way_to_the_score_is_named_with_its_source() -> None:
+    body = scripts.PLAIN.replace(
+        "        total += net(part[:-1][None], part[1:][None]).sum()",
+        """        import ctypes
+        mixer = ctypes.CDLL("./mixer.so")
+        total += mixer.mix(net(part[:-1][None], part[1:][None]).numpy(), part[1:].numpy())""",
+    )
+    facts = examine(packed(scripts.script(body)), Claim(), {"mixer.c": "double mix() { return 0; }"})
+    assert "./mixer.so" in facts.unfollowed[0]
+    assert "mixer.c" in facts.unfollowed[0]
+    bound = body.replace('mixer = ctypes.CDLL("./mixer.so")', "from torch.utils.cpp_extension import load")
+    bound = bound.replace("mixer.mix(", 'load(name="mixer", sources=["mixer.cpp"]).mix(')
+    assert not look(scripts.script(bound)).covered
+    foreign = body.replace(
+        'mixer = ctypes.CDLL("./mixer.so")', 'from cffi import FFI\n        mixer = FFI().dlopen("./m.so")'
+    )
+    assert not look(scripts.script(foreign)).covered

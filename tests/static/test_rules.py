@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
 from harness.witnesses.static import Fact, examine, summary
 from rules.C1 import strict_causality
 from rules.C2 import full_distribution
+from rules.C3 import score_before_update
+from rules.C4 import single_pass
+from rules.D1 import whole_validation_set
 from rules.D4 import no_answers_in_the_artifact
 from rules.D5 import training_data_stays_in_training
 from rules.N1 import nothing_from_outside
@@ -152,3 +156,73 @@ def test_a_witness_that_breaks_down_as_a_whole_says_so(monkeypatch: pytest.Monke
     finding = strict_causality(case_of(scripts.SCORE_FIRST))
     assert finding.status is Status.NOT_COVERED
     assert "ZeroDivisionError" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [
+        ('from datasets import load_dataset\n    load_dataset("someone/corpus")', Status.REVIEW),
+        (
+            'import urllib.request\n    urllib.request.urlretrieve("https://example.org/w", "w.pt")',
+            Status.REVIEW,
+        ),
+        ('torch.hub.load("someone/model", "small")', Status.REVIEW),
+        ('import transformers\n    transformers.AutoModel.from_pretrained("gpt2")', Status.REVIEW),
+        ('import transformers\n    transformers.AutoTokenizer.from_pretrained("./tokenizer")', Status.PASS),
+        ("import socket\n    socket.gethostname()", Status.PASS),
+        ('os.system("git clone https://example.org/w")', Status.REVIEW),
+    ],
+)
+def test_what_reaches_out_of_the_machine(row: str, status: Status) -> None:
+    body = scripts.PLAIN.replace("    total, count", f"    {row}\n    total, count", 1)
+    assert nothing_from_outside(case_of(body)).status is status
+
+
+def test_packages_that_are_installed_at_the_start_are_told_and_not_judged() -> None:
+    row = 'import subprocess, sys\n    subprocess.check_call([sys.executable, "-m", "pip", "install", "brotli"])'
+    body = scripts.PLAIN.replace("    total, count", f"    {row}\n    total, count", 1)
+    finding = nothing_from_outside(case_of(body))
+    assert finding.status is Status.PASS
+    assert "Packages are installed" in finding.summary
+    assert finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("row", "files", "status"),
+    [
+        ('net.load_state_dict(torch.load("/data/teacher.pt"))', {}, Status.REVIEW),
+        ('more = np.load("./corpus/books.npy")', {}, Status.REVIEW),
+        ('more = open("books.txt").read()', {}, Status.REVIEW),
+        ('more = open("books.txt").read()', {"records/mine/books.txt": 9}, Status.PASS),
+        ('torch.save(net.state_dict(), "kept.pt"); net.load_state_dict(torch.load("kept.pt"))', {}, Status.PASS),
+        ('size = np.load(os.path.join(s.data, "tokenizer_bytes.npy"))', {}, Status.PASS),
+        ('own = open(__file__).read()', {}, Status.PASS),
+    ],
+)  # fmt: skip
+def test_data_that_nobody_counted(row: str, files: dict[str, int], status: Status) -> None:
+    body = scripts.PLAIN.replace("    total, count", f"    {row}\n    total, count", 1)
+    case = case_of(body)
+    case = dataclasses.replace(case, submission=dataclasses.replace(case.submission, files=files))
+    assert nothing_from_outside(case).status is status
+
+
+def test_a_helper_in_c_on_the_way_to_the_score_leaves_the_order_uncovered_too() -> None:
+    body = scripts.PLAIN.replace(
+        "        total += net(part[:-1][None], part[1:][None]).sum()",
+        """        import ctypes
+        mixer = ctypes.CDLL("./mixer.so")
+        total += mixer.mix(net(part[:-1][None], part[1:][None]).numpy(), part[1:].numpy())""",
+    )
+    for rule in (strict_causality, full_distribution, score_before_update, single_pass, whole_validation_set):
+        finding = rule(case_of(body))
+        assert finding.status is Status.NOT_COVERED
+        assert "mixer.so" in finding.summary
+        assert rule(case_of(scripts.PLAIN)).status is Status.PASS
+
+
+def test_a_part_of_val_fails_in_the_record_track_alone() -> None:
+    body = scripts.PLAIN.replace("    total, count", "    val = val[:3_000_000]\n    total, count", 1)
+    failed = whole_validation_set(case_of(body))
+    assert (failed.status, failed.category) == (Status.FAIL, "partial_val")
+    asked = whole_validation_set(case_of(body, track="non_record"))
+    assert (asked.status, asked.category) == (Status.REVIEW, "partial_val")

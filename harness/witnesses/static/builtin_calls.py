@@ -683,7 +683,10 @@ def subprocess_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if args and isinstance(args[0], Seq) and args[0].box.items:
         words = " ".join(text_of(i) for i in args[0].box.items)
     m.natives.append((words, m.file, m.line))
-    if re.search(r"\b(wget|curl|pip3? install|git clone|huggingface-cli)\b", words):
+    if re.search(
+        r"\b(wget|curl|aria2c|git clone|git pull|huggingface-cli|hf download|rsync|scp|gsutil|aws s3)\b",
+        words,
+    ):
         m.emit(Note(**m.where(), what="network"))
     return Val(taint=CLEAN.with_marks(("system", words[:40])))
 

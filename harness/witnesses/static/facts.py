@@ -53,8 +53,9 @@ class StaticFacts:
 
     `followed` is False when the path was not followed to its end; `score_followed` when the claimed score was traced
     back to losses of val tokens; `loss_kinds` says how these were computed ("cross_entropy", "gather", "kernel",
-    "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask; `unfollowed` names what
-    could not be followed on the way to it.
+    "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask; `neighbours` are blends of a
+    position with the one before it, within documents and over their boundaries; `reads` are files of data that the script
+    reads and did not write; `unfollowed` names what could not be followed on the way to the score.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -66,6 +67,8 @@ class StaticFacts:
     natives: tuple[Site, ...] = ()
     causal: tuple[Site, ...] = ()
     acausal: tuple[Site, ...] = ()
+    neighbours: tuple[Site, ...] = ()
+    reads: tuple[Site, ...] = ()
     loss_kinds: tuple[str, ...] = ()
     claimed_line: Evidence | None = None
     parsed: bool = True

@@ -278,6 +278,9 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
                 taint = taint_of((tables.row_read if row else tables.array_read)(m, inner, index))
             else:
                 taint = taint.with_deps(chosen.deps)
+                if real:
+                    # What several tokens were asked for in turn tells them all (`counts[context, answer]`).
+                    taint = taint | CLEAN.with_tokens(chosen.tokens)
     result = Val(taint=taint)
     result.own, result.base = value.own, storage_of(value)
     return result

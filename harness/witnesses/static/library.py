@@ -64,9 +64,40 @@ SHAPE = frozenset(
 ALIAS = frozenset(["data", "T", "mT", "H", "real"])
 
 NETWORK = frozenset(
-    ["requests", "huggingface_hub", "httpx", "aiohttp", "socket", "ftplib", "gdown", "wget", "boto3"]
+    [
+        "requests",
+        "huggingface_hub",
+        "httpx",
+        "aiohttp",
+        "socket",
+        "ftplib",
+        "gdown",
+        "wget",
+        "boto3",
+        "datasets",
+        "urllib3",
+        "paramiko",
+        "pycurl",
+        "smart_open",
+        "gcsfs",
+        "s3fs",
+    ]
 )
 """Libraries that reach out of the machine."""
+
+FETCHERS = (
+    "urllib.request.",
+    "http.client.",
+    "xmlrpc.client.",
+    "torch.hub.",
+    "nltk.download",
+    "tiktoken.get_encoding",
+    "tiktoken.encoding_for_model",
+)
+"""Parts of libraries that do."""
+
+HERE = frozenset(("gethostname", "getfqdn", "inet_aton", "setdefaulttimeout", "set_dir", "get_dir"))
+"""Calls of such libraries that stay on the machine."""
 
 
 def models(*paths: str) -> Callable[[Call], Call]:
@@ -199,7 +230,7 @@ def set_gradient(m: Machine, value: Val, gradient: Value) -> None:
 
 def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """Call a library function by its model, else take the result as made of the arguments."""
-    if callee.path.split(".")[0] in NETWORK or callee.path.startswith("urllib.request"):
+    if reaches_out(callee, args):
         m.emit(Note(**m.where(), what="network"))
     model = EXTERNAL.get(callee.path) or EXTERNAL.get("." + callee.tail)
     if model is not None:
@@ -207,6 +238,16 @@ def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, 
     if callee.tail[:1].isupper() and callee.path.split(".")[0] not in ("builtins", "pathlib", "np", "numpy"):
         return construct(m, callee, args, kwargs)
     return plain_call(m, callee, args, kwargs)
+
+
+def reaches_out(callee: Ext, args: list[Value]) -> bool:
+    """Whether a library call fetches something from another machine."""
+    if callee.tail in HERE:
+        return False
+    if callee.tail == "from_pretrained":
+        name = const(args[0]) if args else NO
+        return isinstance(name, str) and not name.startswith((".", "/", "~"))
+    return callee.path.startswith(FETCHERS) or callee.path.split(".")[0] in NETWORK
 
 
 def plain_call(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -6,9 +6,12 @@ second model), the result is a new loss whose state is both: that is what a mixt
 
 from __future__ import annotations
 
-from harness.witnesses.static.events import Choice, Lookup, Loss
+from harness.witnesses.static.events import Blend, Choice, Lookup, Loss
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.values import CLEAN, EMPTY, Taint
+
+SUMS = frozenset(("Add", "add", "logsumexp", "lerp"))
+"""Operations that put a second source beside a probability."""
 
 
 def combine(m: Machine, a: Taint, b: Taint, how: str) -> Taint:
@@ -20,11 +23,26 @@ def combine(m: Machine, a: Taint, b: Taint, how: str) -> Taint:
     taint = a | b
     if a.losses and b.losses and taint.marks:
         pivot(m, a, b)
+    elif taint.losses and (how == "Mult" or how in SUMS):
+        taint = beside(m, taint, *((a, b) if a.losses else (b, a)), how)
     if taint.losses and (taint.updates or mixes(taint)) and (a.losses or b.losses):
         weighted = how == "Mult" and (weighs(m, a, b) or weighs(m, b, a))
         result = absorb(m, taint, a, b, how)
         return result.with_marks(("weighted", m.line)) if weighted else result
     return taint
+
+
+def beside(m: Machine, taint: Taint, loss: Taint, other: Taint, how: str) -> Taint:
+    """Note a number that token ids of val were asked for (no loss, no model's output, no entry of a table that val fills)
+    where it meets a loss: as a factor, which is a mark for what comes later, or as a summand."""
+    if other.states or mixes(other) or not any(t.stream == "val" and t.read >= 0 for t in other.tokens):
+        return taint
+    factor = how == "Mult"
+    weights = frozenset(mark[1] for mark in loss.marks if mark[0] == "factor")
+    number = m.emit(
+        Blend(**m.where(), losses=loss.losses, tokens=other.tokens, factor=factor, weights=weights)
+    )
+    return taint.with_marks(("factor", number)) if factor else taint
 
 
 def weighs(m: Machine, weight: Taint, entry: Taint) -> bool:

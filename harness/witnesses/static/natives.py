@@ -36,6 +36,22 @@ def sites(m: Machine, lines: Lines) -> tuple[Site, ...]:
     return tuple(found)
 
 
+def named(m: Machine, line: int) -> str:
+    """What a library that is loaded at a line is called, with the C sources that the submission brings or holds."""
+    words = next((words for words, _, at in m.natives if at == line and words not in ("", "library")), "")
+    held = [name or f"the C source at line {first}" for name, first, _ in sources(m)][:3]
+    told = f"the library {words[-60:]}" if words else "the library"
+    made = f", made from {' and '.join(held)}," if held else ""
+    return f"{told} loaded at line {line}{made}"
+
+
+def harmless(words: str) -> bool:
+    """Whether a program only tells about the machine or the code."""
+    return bool(
+        re.match(r"\s*(nvidia-smi|git|hostname|uname|lscpu|nproc|free|df|cat /proc|pyminify|which)\b", words)
+    )
+
+
 def sources(m: Machine) -> Iterator[tuple[str | None, int, str]]:
     """C sources: the file's name (None for a string of the script), the first line, the text."""
     for name, text in sorted(m.files.items()):

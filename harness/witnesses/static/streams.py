@@ -38,6 +38,7 @@ def read_tokens(m: Machine, path: Value) -> Val:
     stream = stream_of(text)
     held = stored(m, text) if stream is None or "bin" not in text else CLEAN
     if stream is None and not shard_like(text):
+        note_file(m, text, held)
         return Val(
             taint=Taint(
                 deps=taint.deps | m.here(), marks=frozenset((("outside", text[-60:]), ("contents", m.line)))
@@ -49,6 +50,12 @@ def read_tokens(m: Machine, path: Value) -> Val:
     m.emit(Read(**m.where(), stream=stream, text=text[-120:]))
     token = Token(stream, m.file, m.line, (0, ()), 0)
     return Val(taint=Taint(frozenset((token,)), deps=taint.deps) | held)
+
+
+def note_file(m: Machine, text: str, held: Taint) -> None:
+    """Note that a file was read which is no shard of tokens and holds nothing that the script wrote."""
+    if text and held is CLEAN and text.rpartition("/")[2] not in m.disk:
+        m.emit(Read(**m.where(), stream="file", text=text[-120:]))
 
 
 def shard_like(text: str) -> bool:

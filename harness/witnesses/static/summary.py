@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from harness.case import Claim, Script
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
+    boundary_facts,
     byte_facts,
     choice_facts,
     gate_facts,
+    limit_facts,
     mixed_shards,
     mixture_facts,
     native_facts,
@@ -37,10 +39,12 @@ DETECTORS = (
     training_time.detect,
     gate_facts.detect,
     part_facts.detect,
+    limit_facts.detect,
     byte_facts.detect,
     native_facts.detect,
     network_facts.detect,
     mixed_shards.detect,
+    boundary_facts.detect,
 )
 
 
@@ -67,6 +71,8 @@ def summarize(
         natives=natives.sites(m, view.lines),
         unfollowed=unfollowed(view),
         causal=sites(view, "causal attention", noted(m, "causal attention")),
+        neighbours=boundary_facts.sites(view),
+        reads=network_facts.reads(view),
         acausal=sites(view, "attention without a causal mask", noted(m, "attention without a causal mask")),
         loss_kinds=tuple(sorted({loss.kind for loss in view.claimed})),
         claimed_line=view.lines.printed(view.line) if view.line is not None else None,
@@ -95,13 +101,16 @@ def on_val(updates: Iterable[Update]) -> list[Update]:
 
 
 def unfollowed(view: View) -> tuple[str, ...]:
-    """What enters the claimed number through code that was not followed."""
-    lines = {mark[1] for loss in view.claimed for mark in loss.marks if mark[0] == "native"}
+    """What enters the claimed number through code that was not followed: libraries and programs, by name."""
+    marks = {mark for loss in view.claimed for mark in loss.marks}
     if view.line is not None:
-        lines |= {mark[1] for mark in view.line.marks if mark[0] == "native"}
-    return tuple(
-        f"what the library loaded at line {line} computes enters the claimed score" for line in sorted(lines)
+        marks |= view.line.marks
+    lines = sorted({mark[1] for mark in marks if mark[0] == "native"})
+    said = [f"what {natives.named(view.m, line)} computes enters the claimed score" for line in lines]
+    programs = sorted(
+        {str(mark[1]) for mark in marks if mark[0] == "system" and not natives.harmless(mark[1])}
     )
+    return (*said, *(f"what the program `{words}` prints enters the claimed score" for words in programs))
 
 
 def noted(m: Machine, what: str) -> list[Note]:

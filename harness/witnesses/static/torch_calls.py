@@ -38,6 +38,7 @@ def load(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     text = text_of(source)
     if streams.stream_of(text) and text.endswith((".bin", ".pt", ".npy")) and "fineweb" in text:
         return streams.read_tokens(m, source)
+    streams.note_file(m, text, streams.stored(m, text))
     taint = streams.stored(m, text) | Taint(deps=taint_of(source).deps, updates=taint_of(source).updates)
     return Val(taint=taint)
 

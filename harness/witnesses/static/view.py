@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 from harness.case import Claim, Script
@@ -10,6 +11,7 @@ from harness.witnesses.static.claimed import claimed_line, claimed_losses
 from harness.witnesses.static.events import Loss, Printed, Update
 from harness.witnesses.static.evidence import Lines
 from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.neighbours import Mix, mixes
 from harness.witnesses.static.order import Conflict, conflicts
 
 
@@ -27,6 +29,11 @@ class View:
     losses: list[Loss]
     updates: dict[int, Update]
     conflicts: list[Conflict]
+
+    @functools.cached_property
+    def mixes(self) -> list[Mix]:
+        """Blends of a position with the one before it."""
+        return mixes(self.m)
 
 
 def view_of(m: Machine, script: Script, claim: Claim, files: Mapping[str, str]) -> View:

@@ -7,8 +7,10 @@ answer at all is not a distribution, and the blend sums to something else than 1
 
 from __future__ import annotations
 
-from harness.witnesses.static.detectors.table_facts import answer_in_key, lookups_of
-from harness.witnesses.static.events import Loss, Note
+import ast
+
+from harness.witnesses.static.detectors.table_facts import answer_in_key, is_answer, lookups_of
+from harness.witnesses.static.events import Blend, Loss, Note
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.updates import closure
 from harness.witnesses.static.view import View
@@ -16,7 +18,7 @@ from harness.witnesses.static.view import View
 
 def detect(view: View) -> list[Fact]:
     """Experts that are no distribution, then blends for the realized token."""
-    return experts(view) or spreads(view) or weighted(view) or blends(view)
+    return experts(view) or spreads(view) or weighted(view) or blends(view) or asked(view)
 
 
 def experts(view: View) -> list[Fact]:
@@ -95,4 +97,59 @@ def blend(view: View, loss: Loss) -> Fact:
         f"counts from a table are blended at line {loss.line} with the model's probability of the realized token only",
         view.lines.path(lookups_of(view, loss)[0], loss),
         "whether the blended probabilities of all tokens sum to 1: they are computed for the realized token alone",
+    )
+
+
+def asked(view: View) -> list[Fact]:
+    """Numbers that were looked up for the realized token alone, added to the model's probability of it."""
+    claimed = {loss.number for loss in view.claimed}
+    tables = {loss.line for loss in view.claimed if loss.kind == "mixture"}  # empty in a loop's first round
+    facts: dict[int, Fact] = {}
+    for event in view.m.events:
+        if not isinstance(event, Blend) or event.factor or event.line in tables | facts.keys():
+            continue
+        if carried(view, event):
+            continue
+        losses = [loss for n in closure(view.m, event.losses) if isinstance(loss := view.m.events[n], Loss)]
+        if {loss.number for loss in losses} & claimed and any(of_answer(event, loss) for loss in losses):
+            facts[event.line] = second_source(view, event, losses)
+    return list(facts.values())
+
+
+def carried(view: View, event: Blend) -> bool:
+    """Whether the sum is one that is carried on: `sums[2] = sums[2] + sizes[y].sum()`, beside losses in other elements."""
+    return any(
+        isinstance(n, ast.Assign)
+        and n.lineno == event.line
+        and isinstance(n.value, ast.BinOp)
+        and ast.dump(n.targets[0]).replace("Store", "Load")
+        in (ast.dump(n.value.left), ast.dump(n.value.right))
+        for n in view.m.sources[event.file].nodes
+    )
+
+
+def of_answer(event: Blend, loss: Loss) -> bool:
+    """Whether the tokens asked for hold the answer of a loss."""
+    return any(t.read >= 0 and is_answer(t, loss) for t in event.tokens)
+
+
+def second_source(view: View, event: Blend, losses: list[Loss]) -> Fact:
+    """The sentence: sure where the model's probability had been weighted by something that looks at the answer."""
+    factors = [e for n in sorted(event.weights) if isinstance(e := view.m.events[n], Blend)]
+    seen = next((f for f in factors if any(of_answer(f, loss) for loss in losses)), None)
+    start = (
+        f"at line {event.line} a number that was looked up for the realized token is added to the model's probability "
+        "of it"
+    )
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    if seen is None:
+        doubt = "whether the blended probabilities of all tokens sum to 1: they are computed for the realized token alone"
+        return Fact("unnormalised_mixture", DEPENDS, start, view.lines.path(losses[0], event), doubt)
+    return Fact(
+        "unnormalised_mixture",
+        CERTAIN if doubt is None else DEPENDS,
+        f"{start}, with a weight that looks at that token too (line {seen.line}): for other tokens the weight would be "
+        "another, and the blend does not sum to 1",
+        view.lines.path(losses[0], *((seen, event) if seen.line != event.line else (event,))),
+        doubt,
     )

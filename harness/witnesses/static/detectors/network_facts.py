@@ -1,10 +1,21 @@
-"""external_data: the script reaches out of the machine on the path that was followed."""
+"""external_data: on the path that was followed the script reaches out of the machine, or reads files of data that it did
+not write and that are neither shards nor a tokenizer."""
 
 from __future__ import annotations
 
-from harness.witnesses.static.events import Note
-from harness.witnesses.static.facts import DEPENDS, Fact
+import re
+
+from harness.witnesses.static.events import Note, Read
+from harness.witnesses.static.facts import DEPENDS, Fact, Site
 from harness.witnesses.static.view import View
+
+DATA = re.compile(
+    r"\.(parquet|arrow|jsonl|csv|txt|npy|npz|pt|pth|ckpt|safetensors|pkl|h5|gguf)(\.(gz|xz|zst|bz2))?$", re.I
+)
+"""Files that hold text, tables or weights."""
+
+OWN = re.compile(r"token|vocab|\bspm|final_model|artifact|__file__|\*|^/proc|^/sys|\0", re.IGNORECASE)
+"""Tokenizers, what scripts call their artifact, and names that are not known in full."""
 
 
 def detect(view: View) -> list[Fact]:
@@ -20,3 +31,19 @@ def detect(view: View) -> list[Fact]:
                 "what is fetched, and whether that is before training: nothing may be fetched for the evaluation",
             )
     return list(facts.values())
+
+
+def reads(view: View) -> tuple[Site, ...]:
+    """Files of data that are read before the score and that the script did not write: `what` is the name of each.
+
+    Silent where the script writes files whose names are not known: any of them may be one.
+    """
+    if "" in view.m.disk:
+        return ()
+    found: dict[str, Site] = {}
+    for event in view.m.events:
+        if not isinstance(event, Read) or event.stream != "file":
+            continue
+        if DATA.search(event.text) and not OWN.search(event.text):
+            found.setdefault(event.text, Site(event.text, view.lines.of(event)))
+    return tuple(found.values())

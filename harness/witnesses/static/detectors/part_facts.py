@@ -25,6 +25,7 @@ def detect(view: View) -> list[Fact]:
         elif what == "capped":
             line, end, names = detail
             found = fact(view, "partial_val", line, f"the claimed score is taken of the first {end:,} only")
+            found = dataclasses.replace(found, unreached=True)  # a small validation set may end before that
             unsaid = [name for name in names if name not in view.claim.environment()]
             facts.append(unsure(found, unsaid) if unsaid and found.depends_on is None else found)
         elif what == "known":

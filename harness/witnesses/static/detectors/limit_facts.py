@@ -1,0 +1,205 @@
+"""partial_val: the loop that scores val ends at a number of batches or windows that is written down, not at the end of val.
+
+The number is resolved where it is a literal or a setting; a number that is computed (from the length of val) is none.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+
+from harness.witnesses.static.events import Loss
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.machine import Source
+from harness.witnesses.static.neighbours import called, switched_off
+from harness.witnesses.static.view import View
+
+UNLIMITED = 1_000_000
+"""So many batches are no limit."""
+
+SMALL = 10_000_000
+"""The validation set has 40 to 62 million tokens; what covers fewer than these is a part of it."""
+
+Limit = tuple[int, tuple[str, ...]]
+"""A number, and the settings that it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """Where a loop ends early: the line, what it says, and the settings behind the number."""
+
+    line: int
+    words: str
+    names: tuple[str, ...]
+
+
+def detect(view: View) -> list[Fact]:
+    """One fact for each loop over val that ends at a known number."""
+    facts: dict[tuple[int, int], Fact] = {}
+    for loss in view.claimed:
+        chosen = {loop for loop, _ in loss.region}
+        for step in loss.loops:
+            if step[0] in chosen and isinstance(step[2], ast.For | ast.While):
+                file = file_of(view, loss, step[3])
+                end = early_end(view, file, step[2])
+                if end is not None and (file, end.line) not in facts:
+                    facts[file, end.line] = fact(view, loss, file, end)
+    return list(facts.values())
+
+
+def file_of(view: View, loss: Loss, depth: int) -> int:
+    """The file whose code ran at a depth of calls, seen from a loss."""
+    return loss.frames[depth][0] if depth < len(loss.frames) else loss.file
+
+
+def early_end(view: View, file: int, loop: ast.For | ast.While) -> End | None:
+    """Where a loop ends before val does; None where nothing says so."""
+    source = view.m.sources[file]
+    for statement in loop.body:
+        if isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Break):
+            limit = limit_of(view, source, loop, statement.test)
+            # The first round alone folds `1 > 20`; only a second condition can be a switch that is off.
+            off = isinstance(statement.test, ast.BoolOp) and switched_off(
+                view.m, file, statement.body[0].lineno
+            )
+            if limit is not None and not off:
+                return End(statement.lineno, f"ends after {limit[0]:,} rounds", limit[1])
+    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
+        return None
+    called_with = loop.iter.args
+    if called(loop.iter) == "enumerate" and called_with and isinstance(called_with[0], ast.Call):
+        return taken(view, source, called_with[0])
+    if called(loop.iter) == "range" and isinstance(loop.target, ast.Name) and len(called_with) == 1:
+        return windows(view, source, loop, called_with[0])
+    return taken(view, source, loop.iter)
+
+
+def taken(view: View, source: Source, call: ast.Call) -> End | None:
+    """`islice(batches, 20)`."""
+    if called(call) != "islice" or len(call.args) != 2:
+        return None
+    limit = resolved(view, source, call.args[1])
+    return End(call.lineno, f"takes {limit[0]:,} rounds", limit[1]) if limit else None
+
+
+def windows(view: View, source: Source, loop: ast.For, stop: ast.expr) -> End | None:
+    """`for i in range(20): part = val[i * 1024 : ...]`: all sizes are known, and they do not reach far."""
+    count = resolved(view, source, stop)
+    for node in ast.walk(loop) if count else ():
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+            continue
+        sides = [s for s in (node.left, node.right) if not is_name(s, loop.target)]
+        size = resolved(view, source, sides[0]) if len(sides) == 1 else None
+        if count and size and count[0] * size[0] < SMALL and begins_slice(loop, node):
+            words = f"takes {count[0]:,} windows of {size[0]:,}"
+            return End(loop.lineno, words, tuple(sorted({*count[1], *size[1]})))
+    return None
+
+
+def begins_slice(loop: ast.For, product: ast.BinOp) -> bool:
+    """Whether a product is where a slice in the loop begins, itself or by a name."""
+    names = {
+        target.id
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Assign) and node.value is product
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    lowers = [node.lower for node in ast.walk(loop) if isinstance(node, ast.Slice)]
+    return any(low is product or (isinstance(low, ast.Name) and low.id in names) for low in lowers)
+
+
+def is_name(node: ast.expr, target: ast.expr) -> bool:
+    """Whether an expression is the loop's variable."""
+    return isinstance(node, ast.Name) and isinstance(target, ast.Name) and node.id == target.id
+
+
+def limit_of(view: View, source: Source, loop: ast.For | ast.While, test: ast.expr) -> Limit | None:
+    """The number in `i >= 20` where i counts the rounds of a loop."""
+    counters = counted(loop)
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.GtE | ast.Gt | ast.Eq):
+            side = node.left
+            while isinstance(side, ast.BinOp):
+                side = side.left
+            if isinstance(side, ast.Name) and side.id in counters:
+                return resolved(view, source, node.comparators[0])
+    return None
+
+
+def counted(loop: ast.For | ast.While) -> set[str]:
+    """The names that count the rounds of a loop."""
+    found = {
+        node.target.id
+        for node in loop.body
+        if isinstance(node, ast.AugAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and node.value.value == 1
+    }
+    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
+        return found
+    numbered = called(loop.iter) == "enumerate" and isinstance(loop.target, ast.Tuple)
+    first = loop.target.elts[0] if numbered and isinstance(loop.target, ast.Tuple) else None
+    return found | {first.id} if isinstance(first, ast.Name) else found
+
+
+def resolved(view: View, source: Source, node: ast.expr) -> Limit | None:
+    """The number that an expression is, and its settings: a literal, or a name that is set once, to such a number."""
+    if isinstance(node, ast.Constant):
+        known = node.value
+        if isinstance(known, int) and not isinstance(known, bool) and 0 < known < UNLIMITED:
+            return known, ()
+        return None
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    values = [v for held in view.m.sources for v in held_by(held, name)] if name else []
+    if len(values) != 1 or any(a.arg == name for f in source.functions for a in f.args.args):
+        return None
+    if isinstance(values[0], ast.Name | ast.Attribute):
+        return None
+    return resolved(view, source, values[0]) or setting(view, values[0])
+
+
+def held_by(source: Source, name: str) -> list[ast.expr]:
+    """What a name is set to in a file, as a variable, a field or an attribute."""
+    found: list[ast.expr] = []
+    for node in source.nodes:
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+            targets = [node.target]
+        else:
+            continue
+        named = [
+            t.id if isinstance(t, ast.Name) else t.attr if isinstance(t, ast.Attribute) else ""
+            for t in targets
+        ]
+        if name in named and node.value is not None:
+            found.append(node.value)
+    return found
+
+
+def setting(view: View, value: ast.expr) -> Limit | None:
+    """`int(os.environ.get("NAME", 20))`, with the value that the followed path gave it."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in view.m.settings:
+            said = view.m.settings[node.value].strip()
+            if said.isdecimal() and 0 < int(said) < UNLIMITED:
+                return int(said), (node.value,)
+    return None
+
+
+def fact(view: View, loss: Loss, file: int, end: End) -> Fact:
+    """The sentence; in doubt where the number is the default of a setting that the claim does not mention."""
+    unsaid = [name for name in end.names if name not in view.claim.environment()]
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    if doubt is None and unsaid:
+        doubt = f"whether the claimed run left {' and '.join(unsaid)} at its default"
+    return Fact(
+        "partial_val",
+        CERTAIN if doubt is None else DEPENDS,
+        f"the loop that makes the claimed score {end.words} (line {end.line}), however long the validation set is",
+        (view.lines.at(file, end.line), view.lines.of(loss)),
+        doubt,
+        unreached=True,
+    )
