@@ -24,7 +24,7 @@ ANSWERS = ("fail", "none", "review", "pass")
 
 PLACES = ("{script}", "{folder}", "{unpacked}")
 """Words of a command that stand for the entry script, for the folder it lies in, and for the script as our intake unpacks
-it, in a file of its own: many scripts unpack themselves, and not every checker can read those."""
+it, in a file of its own and in syntax that this Python reads: many scripts unpack themselves, and some need a newer one."""
 
 ROOM = "/submission"
 """Where a pull request's files lie inside the sandbox, at the places they have in the repository."""
@@ -169,7 +169,7 @@ def _ask(checker: Checker, submission: Submission, scratch: Path, sandbox: Sandb
     assert submission.script is not None
     folder = f"{ROOM}/{submission.folder}".rstrip("/")
     plain = scratch / "train_gpt.py"
-    plain.write_text(submission.script.source, encoding="utf-8")
+    plain.write_text(submission.script.runnable, encoding="utf-8")
     values = {
         "script": f"{folder}/{submission.script.path}",
         "folder": folder,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harness.audit import Options, audit
 from harness.bench.renaming import renamed
-from harness.case import Audit, Submission
+from harness.case import Audit, Script, Submission
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 
@@ -42,12 +43,7 @@ def copy_of(submission: Submission) -> tuple[Submission, int, int] | None:
     """The copy, how many names differ in it, and how many the script makes up; None where there can be none."""
     script = submission.script
     assert script is not None
-    others = [p for p in submission.files if p.endswith(".py") and p != script.path]
-    elsewhere = {
-        word
-        for path in others
-        for word in WORD.findall((submission.root / path).read_text(encoding="utf-8", errors="replace"))
-    }
+    elsewhere = {word for text in _bound(submission, script) for word in WORD.findall(text)}
     try:
         found = renamed(script.runnable, elsewhere)
     except (SyntaxError, RecursionError):
@@ -57,6 +53,16 @@ def copy_of(submission: Submission) -> tuple[Submission, int, int] | None:
     text, changed, made = found
     copy = dataclasses.replace(script, source=text, runnable=text)
     return dataclasses.replace(submission, script=copy), changed, made
+
+
+def _bound(submission: Submission, script: Script) -> Iterator[str]:
+    """The texts of the files beside the script that name it, or that it names: they share names with it."""
+    named = set(WORD.findall(script.runnable))
+    for path in submission.files:
+        if path.endswith(".py") and path != script.path:
+            text = (submission.root / path).read_text(encoding="utf-8", errors="replace")
+            if Path(path).stem in named or Path(script.path).stem in WORD.findall(text):
+                yield text
 
 
 def _pair(submission: Submission, options: Options) -> Pair:

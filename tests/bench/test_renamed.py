@@ -27,11 +27,13 @@ def test_same_verdict_for_a_copy(example: str, verdict: str, tmp_path: Path) -> 
 
 
 def test_names_of_files_beside_stay(tmp_path: Path) -> None:
+    """Those of a file that uses the script; a second version beside it does not matter."""
     folder = tmp_path / "mine"
     folder.mkdir()
     text = (EXAMPLES / "pass/plain_eval/train_gpt.py").read_text()
     (folder / "train_gpt.py").write_text(text + "\ndef used_beside(): return 1\ndef only_here(): return 1\n")
-    (folder / "helper.py").write_text("def f(m):\n    return m.used_beside()\n")
+    (folder / "helper.py").write_text("import train_gpt\ntrain_gpt.used_beside()\n")
+    (folder / "older.py").write_text("def only_here(): return 1\n")
     (submission,) = load_target(folder, tmp_path / "work")
     made = copy_of(submission)
     assert made is not None
