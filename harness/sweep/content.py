@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import json
 from pathlib import Path
 
-from harness.case import Submission
+from harness.case import Origin, Submission, to_json
 from harness.policy import Policy
 from harness.version import VERSION
 from rules.precedents import precedents
@@ -34,30 +36,33 @@ def auditor_of(policy: Policy, *options: str) -> str:
 
 
 def content_of(submission: Submission, auditor: str, policy: Policy, *, static_only: bool) -> str:
-    """A hash of what the audit of a submission depends on.
-
-    Its name and folder do not count, unless waivers name folders; the number of the pull request only where there is a
-    ruling on it, which must not be cited against it.
-    """
-    script = submission.script
-    own = submission.origin.pull_request
-    facts = [
-        auditor,
-        "static" if static_only else "full",
-        submission.track,
-        submission.folder if policy.waivers else "",
-        str(own) if own in _ruled_on() else "",
-        *(
-            (script.path, script.sha256, script.source, script.runnable, *script.stages)
-            if script
-            else submission.notes
-        ),
-    ]
-    digest = hashlib.sha256("\0".join(facts).encode("utf-8", "surrogatepass"))
+    """A hash of what the audit of a submission depends on: everything but what `_anonymous` takes away."""
+    facts = to_json(_anonymous(submission, named=bool(policy.waivers)))
+    seed = json.dumps([auditor, "static" if static_only else "full", facts], sort_keys=True)
+    digest = hashlib.sha256(seed.encode())
     for name in sorted(submission.files):
         data = (submission.root / name).read_bytes()
         digest.update(f"\0{name}\0".encode("utf-8", "surrogatepass") + hashlib.sha256(data).digest())
     return digest.hexdigest()[:40]
+
+
+def _anonymous(submission: Submission, *, named: bool) -> Submission:
+    """The submission without its name, without its folder unless it is `named` (waivers name folders), and without what it
+    changes as a whole where that is one new folder and nothing else. The number of its pull request stays only where there
+    is a ruling on it, which must not be cited against it; the notes on it only where they are all there is to say."""
+    where, script = submission.origin, submission.script
+    change = where.change
+    plain = change is not None and len(change.folders) == 1 and not change.altered and not change.outside
+    own = where.pull_request if where.pull_request in _ruled_on() else None
+    origin = Origin("", own, merged=where.merged, change=None if plain else change)
+    return dataclasses.replace(
+        submission,
+        name="",
+        folder=submission.folder if named else "",
+        root=Path(),
+        origin=origin,
+        notes=() if script else submission.notes,
+    )
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from cli import main
 from harness.intake import IntakeError
 from harness.policy import Policy
-from harness.sweep import Plan, Store, content, numbers, sweep
+from harness.sweep import Plan, Store, numbers, sweep
 from harness.sweep import store as store_module
 from harness.sweep.plan import bounded, heads
 from harness.sweep.progress import pace
@@ -68,6 +68,18 @@ def test_the_same_content_is_audited_once(clone: Clone, tmp_path: Path) -> None:
     assert json.loads(rows[4][6])[0]["verdict"] == "REVIEW"
 
 
+def test_the_same_content_in_another_change_is_another(clone: Clone, tmp_path: Path) -> None:
+    clone.pull_request(1, {f"{R}/one/train_gpt.py": CHEAT})
+    clone.pull_request(2, {f"{R}/two/train_gpt.py": CHEAT, "stray.txt": "a"})
+    database = tmp_path / "s.db"
+    assert run(clone, database) == (2, 2, 0, 0)
+    packaging = [
+        {f["status"] for f in json.loads(row[6])[0]["findings"] if f["rule"] == "P3"}
+        for row in held(database)
+    ]
+    assert packaging == [{"pass"}, {"review"}]
+
+
 def test_a_row_is_what_the_audit_of_one_pull_request_says(clone: Clone, tmp_path: Path) -> None:
     clone.pull_request(1, {f"{R}/one/train_gpt.py": CHEAT})
     run(clone, tmp_path / "s.db")
@@ -91,7 +103,6 @@ def test_only_what_changed_is_audited_again(
     clone.pull_request(2, {f"{R}/n2/train_gpt.py": train(22)})
     assert run(clone, database)[:2] == (1, 1)
     assert run(clone, database, policy=Policy(warn=frozenset(["A1"])))[:2] == (3, 3)
-    monkeypatch.setattr(content, "code_of_auditor", lambda: "another")
     monkeypatch.setattr("harness.sweep.content.code_of_auditor", lambda: "another")
     assert run(clone, database)[:2] == (3, 3)
     kept = sqlite3.connect(database).execute("SELECT count(*) FROM audits").fetchone()
@@ -115,23 +126,37 @@ def test_a_failure_is_a_row_and_is_tried_again(
     assert run(clone, database) == (1, 1, 0, 0)
 
 
+DRIVER = """
+import sys
+from pathlib import Path
+import harness.sweep.content as content
+content.code_of_auditor = lambda: "one and the same, whoever edits the auditor meanwhile"
+from harness.sweep import Plan, sweep
+from harness.sweep.plan import heads
+if __name__ == "__main__":
+    clone = Path(sys.argv[1])
+    sweep(Plan(clone, clone / "cache", True, 2), heads(clone, None), Path(sys.argv[2]))
+"""
+
+
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(clone: Clone, tmp_path: Path) -> None:
     for number in range(1, 25):
         script = train(number // 2) if number % 4 else CHEAT
         clone.pull_request(number, {f"{R}/n{number}/train_gpt.py": script})
     broken, whole = tmp_path / "broken.db", tmp_path / "whole.db"
-    arguments = [sys.executable, str(ROOT / "cli.py"), "sweep", "--repo", str(clone.path), "--static-only"]
-    process = subprocess.Popen(
-        [*arguments, "--db", str(broken)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    arguments = [sys.executable, str(driver), str(clone.path)]
+    process = subprocess.Popen([*arguments, str(broken)])
     until(lambda: finished(broken) >= 3)
     children = family(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert 3 <= finished(broken) < 24
     until(lambda: not any(alive(child) for child in children))
-    assert run(clone, broken)[0] < 24
-    run(clone, whole)
+    subprocess.run([*arguments, str(broken)], check=True)
+    assert finished(broken) == 24
+    subprocess.run([*arguments, str(whole)], check=True)
     assert held(broken) == held(whole)
     assert not broken.with_name("broken.db.files").exists()
 
