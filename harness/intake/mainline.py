@@ -27,8 +27,7 @@ class Base:
 
 def find_base(repository: Repository, head: str, number: int) -> Base:
     """What to compare the head of pull request `number` with. Raises IntakeError where there is no main line."""
-    tips = repository.resolve_all(_MAIN_LINES)
-    main = next((tips[ref] for ref in _MAIN_LINES if ref in tips), None) or repository.resolve("HEAD")
+    main = main_tip(repository)
     if main is None:
         raise IntakeError(
             f"The clone {repository.clone} has no main line (main, master or origin/HEAD) to compare with."
@@ -45,6 +44,12 @@ def find_base(repository: Repository, head: str, number: int) -> Base:
         note = "Its history has nothing in common with the main line; it is compared with the main line as it is now."
         return Base(main, main, merged=False, notes=(note,))
     return Base(common, main, merged=False)
+
+
+def main_tip(repository: Repository) -> str | None:
+    """The newest commit of the main line that the clone holds: upstream's before origin's before its own."""
+    tips = repository.resolve_all(_MAIN_LINES)
+    return next((tips[ref] for ref in _MAIN_LINES if ref in tips), None) or repository.resolve("HEAD")
 
 
 Commit = tuple[str, list[str], str]

@@ -11,6 +11,7 @@ from harness.witnesses.claims.packaging import Packaging, packaging
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
 from harness.witnesses.claims.preparation import Preparation, preparations
 from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
+from harness.witnesses.claims.standing import Standing, standing
 from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores
 
 _WRAPPER = 200
@@ -22,6 +23,7 @@ __all__ = [
     "Packaging",
     "Preparation",
     "RunFacts",
+    "Standing",
     "Stated",
     "examine",
 ]
@@ -61,13 +63,14 @@ class ClaimFacts:
     score: Claimed | None
     score_stated: bool
     readme_states_score: bool | None
+    standing: Standing | None = None
 
 
 def examine(submission: Submission, claim: Claim) -> ClaimFacts:
     """Gather the facts of the papers of one submission. Never raises for what they contain."""
     logs = read_logs(submission)
     json_name, data = read_submission_json(submission)
-    main, _ = claimed_scores(data)
+    main, per_seed = claimed_scores(data)
     pairs = _claimed_lines(logs, claim)
     runs = tuple(run_facts(log, line) for log, line in pairs)
     claimed = next((r for r in runs if r.log == claim.log), None)
@@ -80,6 +83,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
         score=main[0] if main else None,
         score_stated=_stated(main, runs),
         readme_states_score=_readme_states(submission, claim),
+        standing=standing(submission, claimed, runs, per_seed, main[0] if main else None),
     )
 
 
