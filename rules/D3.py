@@ -18,7 +18,7 @@ Legal alternative
 
 Rulings
     2026-05-01 #2127: how the overlap comes about and which logs show it. 2026-05-02 #2018, #2130: excluded for it.
-    Merged #1736, #1769 and #1855 call the same script in their README; organizers kept them.
+    Merged #1736, #1769 and #1855 call the same script in their README; organizers knew of it and kept them.
     2026-03-18 #44: trained on the validation shard under another name.
     https://github.com/openai/parameter-golf/issues/2127
 
@@ -32,14 +32,11 @@ import re
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
-from rules.papers import lines
+from rules.papers import accepted, lines
 from rules.registry import rule
 
 VAL_DOCS = 50_000
 _MOST_SHARDS = 1_000
-_FULL_VAL = (
-    30_000_000  # fewer tokens are not the 50,000 documents, whatever the tokenizer: then it is a question
-)
 _LOCAL = re.compile(r"datasets/datasets/")
 
 
@@ -67,13 +64,11 @@ def train_and_val_apart(case: Case) -> Finding:
         return capped(case, Finding("D3", status, told, "train_on_val_before_score", Grade.CLAIM, shown))
     if shards is not None and shards.value > _MOST_SHARDS:
         told = (
-            f"The log counts {int(shards.value):,} training shards: more than the published set, as made by a "
-            "preparation that leaves validation documents in the training data."
+            f"The log counts {int(shards.value):,} training shards: more than the published set has, so the data was "
+            f"prepared anew; a preparation that sets aside fewer than {VAL_DOCS:,} documents trains on validation text."
         )
         shown = lines(shards, run.val_tokens if run else None)
-        full = run is not None and run.val_tokens is not None and run.val_tokens.value >= _FULL_VAL
-        status = Status.FAIL if full else Status.REVIEW
-        return capped(case, Finding("D3", status, told, "train_val_overlap", Grade.CLAIM, shown))
+        return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
     few = [p for p in case.claims.preparations if p.val_docs is not None and p.val_docs < VAL_DOCS]
     local = run is not None and run.data_path is not None and _LOCAL.search(run.data_path.snippet) is not None
     if few and local and run is not None:
@@ -82,6 +77,9 @@ def train_and_val_apart(case: Case) -> Finding:
             f"not {VAL_DOCS:,}, and the log reads data prepared on that machine."
         )
         shown = lines(few[0].evidence, run.data_path, shards)
+        if accepted(case):
+            told += " The organizers kept this row (issue #2127)."
+            return Finding("D3", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
         return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
     if shards is None or shards.value < 1:
         told = "Not covered: no log of the claimed run counts its training shards."

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.claims import Standing
-from rules.papers import lines
+from rules.papers import accepted, lines
 from rules.registry import rule
 
 README_P, CHAIN_P = 0.01, 0.25
@@ -50,8 +50,7 @@ def significance(case: Case) -> Finding:
         told = "Not covered: neither a log nor submission.json states the score of a run."
         return Finding("S1", Status.NOT_COVERED, told, grade=Grade.CLAIM)
     told = f"{_seeds(found)} {_against(found)}"
-    accepted = bool(case.submission.origin.merged) or found.own is not None
-    if accepted or found.record_claim is None or found.systems is not None or not _plainly_none(found):
+    if accepted(case) or found.record_claim is None or found.systems is not None or not _plainly_none(found):
         shown = lines(case.claims.claimed.score) if case.claims and case.claims.claimed else ()
         return Finding("S1", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     told = f"{told} The README calls it a record."

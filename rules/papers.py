@@ -21,6 +21,12 @@ def record_run(case: Case, rule: str) -> RunFacts | Finding:
     return case.claims.claimed
 
 
+def accepted(case: Case) -> bool:
+    """Whether the maintainers took it: the pull request was merged, or it is a row of their leaderboard."""
+    found = case.claims.standing if case.claims is not None else None
+    return bool(case.submission.origin.merged) or (found is not None and found.own is not None)
+
+
 def official(run: RunFacts) -> bool:
     """Whether the log says that the run had eight processes: a time on other hardware, or unknown, proves nothing."""
     return run.world_size == GPUS
