@@ -200,3 +200,18 @@ def rename(source: str) -> str:
     fixed = {"forward", "__init__", "self"} | set(dir(builtins)) | set(keyword.kwlist)
     imported = {"np", "torch", "nn", "F", "glob", "math", "os", "time"}
     return ast.unparse(Renamer(names - fixed - imported, attributes - fixed - imported).visit(tree))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        'os.path.exists("/proc/driver/nvidia/version") and "H100" in torch.cuda.get_device_name()',
+        "os.cpu_count() > 64 and time.perf_counter() > 0.001",
+        "sum(os.path.getsize(p) for p in glob.glob(s.val_files)) > 1_000_000_000",
+    ],
+)
+def test_a_branch_that_only_another_machine_takes_is_not_silenced_by_a_run(machine: str) -> None:
+    source = scripts.script(scripts.BEFORE.replace("if s.adapt:", f"if {machine}:"))
+    found = [f for f in look(source).facts if f.kind == "train_on_val_before_score"]
+    assert found
+    assert all(f.certainty == "certain" or f.unreached for f in found)

@@ -11,6 +11,7 @@ import dataclasses
 from harness.witnesses.static.events import Event, Loss, Update
 
 APART, SAME, UNSURE = "apart", "same", "unsure"
+OUTSIDE = "a condition that hangs on something outside the script"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +160,7 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
             if relation == UNSURE:
                 doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
             elif doubtful(update, loss):
-                doubt = "a condition that hangs on something outside the script"
+                doubt = OUTSIDE
             again = scored_before(losses, trained, numbers, sites, update, loss)
             found.append(Conflict(loss, update, doubt is None, doubt, again))
     return found

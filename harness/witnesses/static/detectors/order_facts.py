@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
-from harness.witnesses.static.order import Conflict
+from harness.witnesses.static.order import OUTSIDE, Conflict
 from harness.witnesses.static.values import Ext
 from harness.witnesses.static.view import View
 
@@ -43,7 +43,8 @@ def rank(conflict: Conflict, kind: str) -> tuple[bool, bool]:
 
 
 def describe(view: View, conflict: Conflict, kind: str) -> Fact:
-    """The sentence and the path of one conflict."""
+    """The sentence and the path of one conflict. A condition on the machine (its driver, its clock, the size of its data) may
+    be false here and true where it counts: the run's silence proves nothing then."""
     update, loss = view.lines.of(conflict.update), view.lines.of(conflict.loss)
     doubt = conflict.doubt
     if doubt is None and view.claim.ambiguous:
@@ -55,4 +56,5 @@ def describe(view: View, conflict: Conflict, kind: str) -> Fact:
         summary,
         view.lines.path(conflict.update, conflict.loss),
         doubt,
+        unreached=conflict.doubt == OUTSIDE,
     )
