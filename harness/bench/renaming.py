@@ -84,12 +84,12 @@ class _Names:
         self.nodes = list(ast.walk(tree))
         self.imported = set(_imported(self.nodes))
         self.seen = {n.id for n in self.nodes if isinstance(n, ast.Name)} | self.imported
-        self.functions = {n.name for n in self.nodes if isinstance(n, _Function)}
         self.classes = {n.name: n for n in self.nodes if isinstance(n, ast.ClassDef)}
         inside = {name for c in self.classes.values() for name in _bound_in(c)}
         variables, attributes = set(_variables(self.nodes)) | inside, set(self._stored()) | inside
         self.made = variables | attributes
         self.methods = {f.name for c in self.classes.values() for f in c.body if isinstance(f, _Function)}
+        self.parameters = _parameters(self.nodes)
         kept = self._kept(elsewhere)
         of_libraries = self._attributes_of_imports() | library_names() | self._searched()
         attributes -= kept | of_libraries
@@ -148,17 +148,20 @@ class _Names:
         """Keyword arguments of calls that may go to anything."""
         found = set()
         for node in self.nodes:
-            if isinstance(node, ast.ClassDef) or (
-                isinstance(node, ast.Call) and not (self.is_own(node.func) or self._is_library(node.func))
-            ):
+            if isinstance(node, ast.ClassDef):
                 found |= {k.arg for k in node.keywords if k.arg}
+            elif isinstance(node, ast.Call) and not self._is_library(node.func):
+                found |= {k.arg for k in node.keywords if k.arg} - self.accepted(node.func)
         return found
 
-    def is_own(self, called: ast.expr) -> bool:
-        """Whether a call certainly goes to a function, class or method of the script."""
-        if isinstance(called, ast.Name):
-            return called.id in self.functions | set(self.classes) and called.id not in self.imported
-        return isinstance(called, ast.Attribute) and called.attr in self.methods - library_names()
+    def accepted(self, called: ast.expr) -> set[str]:
+        """Parameters that are the script's own in a call, by name; none where the call may go to something else. What a
+        class leaves to the constructor of its base is not its own."""
+        if isinstance(called, ast.Name) and called.id not in self.imported:
+            return self.parameters.get(called.id, set())
+        if isinstance(called, ast.Attribute) and called.attr in self.methods - library_names():
+            return self.parameters.get(called.attr, set())
+        return set()
 
     def _is_library(self, called: ast.expr) -> bool:
         """Whether a call certainly goes to a library, and not through it to a function of the script."""
@@ -191,10 +194,11 @@ class _Renamer(ast.NodeTransformer):
             node.name = self.variables.get(node.name, node.name)
         elif isinstance(node, ast.MatchMapping) and node.rest:
             node.rest = self.variables.get(node.rest, node.rest)
-        elif isinstance(node, ast.Call) and self.names.is_own(node.func):
+        elif isinstance(node, ast.Call):
+            own = self.names.accepted(node.func)
             for item in node.keywords:
-                if item.arg:
-                    item.arg = self.variables.get(item.arg, item.arg)
+                if item.arg in own:
+                    item.arg = self.variables.get(item.arg or "", item.arg)
         return super().generic_visit(node)
 
 
@@ -226,6 +230,19 @@ def _bound_in(defined: ast.ClassDef) -> Iterator[str]:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 yield node.id
             todo += ast.iter_child_nodes(node)
+
+
+def _parameters(nodes: Collection[ast.AST]) -> dict[str, set[str]]:
+    """By function or class: what may be named in a call of it; for a data class its fields."""
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, _Function):
+            found.setdefault(node.name, set()).update(a.arg for a in _arguments(node))
+        elif isinstance(node, ast.ClassDef):
+            makers = [f for f in node.body if isinstance(f, _Function) and f.name == "__init__"]
+            names = {a.arg for f in makers for a in _arguments(f)} or set(_bound_in(node))
+            found.setdefault(node.name, set()).update(names)
+    return found
 
 
 def _arguments(function: _Function) -> list[ast.arg]:

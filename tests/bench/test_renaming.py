@@ -116,6 +116,11 @@ def test_a_renamed_script_prints_the_same() -> None:
         ),
         ("class A:\n    def step(self, closure=None): return closure\n", ["step", "closure"], ["A"]),
         ("from helper import tool\ntool = tool\nvalue = tool(1)\n", ["tool"], ["value"]),
+        (
+            "import torch\nclass L(torch.nn.Linear):\n    pass\ndef f(bias, k): return L(1, 1, bias=bias)\nf(1, k=2)\n",
+            ["bias=bias"],
+            ["k=", "L("],
+        ),
         ("zq0 = 1\nvalue = zq0\n", ["zq0"], ["value"]),
     ],
 )
