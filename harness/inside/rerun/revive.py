@@ -18,8 +18,10 @@ from torch import nn
 from . import tensors
 
 
-def define(script: str) -> types.ModuleType:
-    """The script as the module that pickles call `__main__`, nothing trained."""
+def define(script: str, argv: list[str]) -> types.ModuleType:
+    """The script as the module that pickles call `__main__`, nothing trained; `argv` is what it was started with."""
+    sys.argv = [script, *argv]
+    sys.path.insert(0, str(Path(script).parent))
     source = Path(script).read_text(encoding="utf-8")
     tree = ast.parse(source, script)
     if not _guarded(tree):

@@ -1,8 +1,8 @@
 """Scores a captured model by sliding windows: `python -m inside.rerun.score CONFIG.json`, one process a GPU.
 
-CONFIG holds script, sets ({name: {model: pickle, weights: file or null, losses: .npy}}), shards ([path, tokens]), notes
-(folder), length, stride, batch, vocab, device, emulate, audit_dir. Batches are dealt out in turn and are the same for any
-number of processes; each position's loss is written once, into one memory-mapped file, and summed outside: so no
+CONFIG holds script, argv, sets ({name: {model: pickle, weights: file or null, losses: .npy}}), shards ([path, tokens]),
+notes (folder), length, stride, batch, vocab, device, emulate, audit_dir. Batches are dealt out in turn and are the same for
+any number of processes; each position's loss is written once, into one memory-mapped file, and summed outside: so no
 collective is needed, and one process gives the same bits as several.
 """
 
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import forward, revive
+from .failure import fail
 from .windows import Plan, plan
 
 HEADER_BYTES = 1024
@@ -151,7 +152,17 @@ def read_stream(shards: list[list[Any]]) -> np.ndarray:
 
 
 def main(config: dict[str, Any]) -> None:
-    """Score every set of weights and leave this process's figures in the folder of notes."""
+    """Score every set of weights and leave this process's figures in the folder of notes, or why there are none."""
+    rank, now = int(os.environ.get("RANK", "0")), time.time_ns
+    try:
+        score(config)
+    except BaseException as error:
+        fail(Path(config["notes"]), rank, now(), config["script"], error)
+        raise
+
+
+def score(config: dict[str, Any]) -> None:
+    """The work of one process."""
     rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     local, clock = int(os.environ.get("LOCAL_RANK", "0")), time.perf_counter
     if config["emulate"]:
@@ -161,7 +172,7 @@ def main(config: dict[str, Any]) -> None:
     device = f"cuda:{local}" if config["device"] == "cuda" else "cpu"
     if device != "cpu":
         torch.cuda.set_device(local)
-    revive.define(config["script"])
+    revive.define(config["script"], config["argv"])
     stream = read_stream(config["shards"])
     windows = plan(len(stream) - 1, int(config["length"]), int(config["stride"]))
     figures: dict[str, Any] = {}

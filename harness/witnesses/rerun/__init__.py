@@ -1,0 +1,45 @@
+"""The rerun witness: the submission run once more, on our data, and its captured model scored by ourselves.
+
+Steps, each kept in the work folder and not done twice: *run* the script whole and unmodified, *again* its own quantization
+on the float weights that it had, *yardsticks* on the same weights, *score* every set of weights by our sliding windows,
+*passes* of its own evaluation rebuilt from the losses at its boundary.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.case import Claim, Submission
+from harness.sandbox import Sandbox
+from harness.witnesses.rerun import hardware
+from harness.witnesses.rerun.facts import RerunFacts
+from harness.witnesses.rerun.hardware import NoDevice
+from harness.witnesses.rerun.job import Job
+from harness.witnesses.rerun.settings import Progress, Settings
+from harness.witnesses.rerun.steps import StepFailed
+from harness.worlds.fineweb import OfficialData
+
+__all__ = ["NoDevice", "RerunFacts", "Settings", "rerun"]
+
+
+def rerun(
+    submission: Submission,
+    claim: Claim,
+    data: OfficialData,
+    work: Path,
+    sandbox: Sandbox,
+    settings: Settings,
+    progress: Progress = lambda step: None,
+) -> RerunFacts:
+    """Rerun one submission in `work`, where a second call resumes. Raises ValueError when it has no script, NoDevice when
+    the device is not there; what happens to the script is a fact, not an error.
+    """
+    if submission.script is None:
+        raise ValueError(f"{submission.name} has no script to run")
+    hardware.check(settings.device, settings.processes)
+    job = Job(submission, submission.script, claim, data, work, sandbox, settings, progress)
+    try:
+        job.work()
+    except StepFailed as failed:
+        job.notes.append(str(failed))
+    return job.facts()

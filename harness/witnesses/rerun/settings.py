@@ -1,0 +1,25 @@
+"""How to rerun."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+Progress = Callable[[str], None]
+"""Called with the name of each step as it begins."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Device, processes, seconds of wall time for one process group, windows (None: as claimed), batch of the scorer (None:
+    by device), an artifact to load instead of training one.
+    """
+
+    device: str = "cpu"
+    processes: int = 1
+    seconds: float = 3600.0
+    length: int | None = None
+    stride: int | None = None
+    batch: int | None = None
+    weights: Path | None = None

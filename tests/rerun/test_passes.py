@@ -1,0 +1,114 @@
+"""Positions found by content in text that repeats itself, and passes rebuilt from records of loss calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from harness.inside.rerun import calls as inside
+from harness.witnesses.rerun import passes
+from harness.witnesses.rerun.locate import Locator
+
+RNG = np.random.default_rng(5)
+TARGETS = RNG.integers(0, 50, 600).astype(np.uint16)
+TARGETS[400:460] = TARGETS[100:160]  # text repeats itself
+ROW = 32
+
+
+def rows(*starts: int) -> np.ndarray:
+    return np.concatenate([TARGETS[s : s + ROW] for s in starts])
+
+
+def test_flattened_rows_are_found() -> None:
+    where, context = Locator(TARGETS, ROW).locate(rows(0, 8, 16, 300), 0)
+    assert where.tolist() == [s + i for s in (0, 8, 16, 300) for i in range(ROW)]
+    assert context.tolist() == list(range(ROW)) * 4
+
+
+def test_of_two_equal_places_the_next_one_is_meant() -> None:
+    locator = Locator(TARGETS, ROW)
+    found = [int(locator.locate(rows(s), ROW)[0][0]) for s in (100, 300, 400, 420)]
+    assert found == [100, 300, 400, 420]
+    locator.restart()
+    assert int(locator.locate(rows(400), ROW)[0][0]) == 100
+
+
+def test_padding_and_foreign_text_have_no_position() -> None:
+    padded = np.concatenate([TARGETS[10:30], np.full(12, 60_000, np.uint16)])
+    where, _ = Locator(TARGETS, ROW).locate(padded, ROW)
+    assert where.tolist() == [*range(10, 30), *[-1] * 12]
+    foreign = np.full(ROW, 99, np.uint16)
+    assert (Locator(TARGETS, ROW).locate(foreign, ROW)[0] == -1).all()
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> inside.Calls:
+    """A book whose clock counts calls, with F.cross_entropy hooked as in a submission's process."""
+    ticks = iter(range(1, 10_000))
+    made = inside.Calls(tmp_path / "calls-0.bin", lambda: next(ticks))
+    made.open = True
+    monkeypatch.setattr(F, "cross_entropy", F.cross_entropy)
+    inside._hook_losses(made)
+    return made
+
+
+def loss(*starts: int, reduction: str = "none", grad: bool = False) -> torch.Tensor:
+    target = torch.from_numpy(rows(*starts).astype(np.int64))
+    logits = torch.randn(target.numel(), 50, generator=torch.Generator().manual_seed(starts[0]))
+    logits.requires_grad_(grad)
+    with torch.set_grad_enabled(grad):
+        return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def test_the_loss_with_the_most_context_counts(book: inside.Calls, tmp_path: Path) -> None:
+    first, both = loss(0), loss(8, 16).view(2, ROW)
+    book.mark(inside.PRINT, b"final val_bpb:1.0")
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    assert found.lines == ("final val_bpb:1.0",)
+    wanted = torch.cat([first, both[0, -8:], both[1, -8:]])
+    assert torch.equal(torch.from_numpy(found.losses[:48].copy()), wanted)
+    assert np.isnan(found.losses[48:]).all()
+
+
+def test_a_mean_is_noted_token_by_token(book: inside.Calls, tmp_path: Path) -> None:
+    mean = loss(64, reduction="mean")
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    assert found.seen == ROW
+    assert np.nanmean(found.losses) == pytest.approx(mean.item(), abs=1e-6)
+
+
+def test_training_before_scoring_is_seen(book: inside.Calls, tmp_path: Path) -> None:
+    loss(0)
+    loss(0, reduction="mean", grad=True)
+    book.mark(inside.STEP)
+    loss(64, reduction="mean", grad=True)
+    loss(64)
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    assert (found.score_calls, found.train_calls, found.steps) == (2, 2, 1)
+    assert found.trained_before == ROW
+    assert set(np.flatnonzero(found.trained_at < found.scored_at)) >= set(range(64, 96))
+
+
+def test_nothing_is_noted_before_the_book_is_open(book: inside.Calls, tmp_path: Path) -> None:
+    book.open = False
+    loss(0)
+    book.close()
+    assert passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW) == []
+
+
+@pytest.mark.parametrize("cut", [1, 23, 30, 60])
+def test_a_cut_file_gives_its_whole_records(book: inside.Calls, tmp_path: Path, cut: int) -> None:
+    loss(0)
+    loss(32)
+    book.close()
+    path = tmp_path / "calls-0.bin"
+    path.write_bytes(path.read_bytes()[:-cut])
+    (found,) = passes.rebuild([path], TARGETS, ROW)
+    assert found.seen == ROW
