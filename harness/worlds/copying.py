@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.worlds.alphabet import Alphabet
 from harness.worlds.random import build
 from harness.worlds.shards import Tokens
 from harness.worlds.store import Specification, stored
@@ -74,8 +75,8 @@ def copying(
 
 
 def _build(root: Path, wanted: Specification) -> World:
-    def rework(rng: np.random.Generator, val: Tokens, bos: int) -> Tokens:
-        return _copied(rng, val, bos, wanted.vocab_size)
+    def rework(rng: np.random.Generator, val: Tokens, letters: Alphabet) -> Tokens:
+        return _copied(rng, val, letters.bos_id, wanted.vocab_size)
 
     return build(root, wanted, WINDOW, rework)
 

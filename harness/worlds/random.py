@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.worlds.alphabet import alphabet
+from harness.worlds.alphabet import Alphabet, alphabet
 from harness.worlds.files import write_files
 from harness.worlds.miniature import BYTE_NGRAM, TRAIN_SHARDS, prove_unique
 from harness.worlds.shards import Tokens
@@ -24,8 +24,8 @@ from harness.worlds.world import NGRAM, World
 SHORTEST, LONGEST = 3, 600
 """Tokens of a document after its BOS."""
 
-Rework = Callable[[np.random.Generator, Tokens, int], Tokens]
-"""What another world makes of a uniform val stream with this BOS."""
+Rework = Callable[[np.random.Generator, Tokens, Alphabet], Tokens]
+"""What another world makes of a uniform val stream of these letters."""
 
 
 def uniform(
@@ -48,7 +48,7 @@ def build(
     tokens are unique."""
     letters = alphabet(wanted.vocab_size, documents(0), caseops=wanted.caseops)
     n = window or (NGRAM if ".model" in letters.files else BYTE_NGRAM)
-    val, train = _unique_streams(wanted, letters.bos_id, n, rework)
+    val, train = _unique_streams(wanted, letters, n, rework)
     world = World(
         name=wanted.name,
         root=root,
@@ -64,18 +64,19 @@ def build(
 
 
 def _unique_streams(
-    wanted: Specification, bos: int, n: int, rework: Rework | None
+    wanted: Specification, letters: Alphabet, n: int, rework: Rework | None
 ) -> tuple[Tokens, list[Tokens]]:
     """Val stream and train shards in which val windows are unique: whole draws are repeated until they are.
 
     Where one draw in some hundred is thrown away, the bound above weakens by a factor as close to 1; exchanging
     single tokens would make others predictable.
     """
+    bos = letters.bos_id
     sizes = [wanted.train_tokens * (i + 1) // TRAIN_SHARDS for i in range(TRAIN_SHARDS)]
     for attempt in range(100):
         rng = np.random.default_rng([wanted.seed, attempt])
         val = _draw(rng, wanted.vocab_size, bos, wanted.val_tokens)
-        val = rework(rng, val, bos) if rework is not None else val
+        val = rework(rng, val, letters) if rework is not None else val
         train = [_draw(rng, wanted.vocab_size, bos, size) for size in np.diff([0, *sizes]).tolist()]
         try:
             prove_unique(val.tolist(), [shard.tolist() for shard in train], n)

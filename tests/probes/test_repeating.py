@@ -12,11 +12,11 @@ import pytest
 
 from harness.witnesses.probes.bits import LN2, Counted, by_bytes, by_loss
 from harness.witnesses.probes.counted import Watched
-from harness.witnesses.probes.facts import RandomRun
-from harness.witnesses.probes.incompressibility import PLAIN, account
+from harness.witnesses.probes.facts import Incompressibility, RandomRun
+from harness.witnesses.probes.incompressibility import PLAIN, Reference, account, judge
 from harness.witnesses.probes.printed import Line
-from harness.witnesses.probes.repeating import goes_on
-from harness.witnesses.probes.source import COPYING, UNIFORM, spare
+from harness.witnesses.probes.repeating import goes_on, stronger
+from harness.witnesses.probes.source import COPYING, LONG_WORDS, UNIFORM, spare
 from harness.worlds import World
 from harness.worlds.copying import Memory, code_lengths, copying
 
@@ -157,3 +157,22 @@ def run(surplus: float | None, *, balanced: bool = True) -> RandomRun:
 )
 def test_further_seeds(runs: list[RandomRun], on: bool) -> None:
     assert goes_on(runs) is on
+
+
+def test_the_law_that_shows_more_speaks_over_the_runs_of_both() -> None:
+    copied = Incompressibility("clear", "copied", (run(-3_000.0),), V, -3_001.0)
+    long = Incompressibility("proved", "long", (run(900.0), run(900.0)), V, 1_799.0)
+    both = stronger(copied, long)
+    assert (both.status, both.reason, len(both.runs)) == ("proved", "long", 3)
+    assert stronger(copied, dataclasses.replace(long, status="not_covered", evidence=None)).reason == "copied"
+
+
+@pytest.mark.parametrize(("nats", "status"), [(9.0, "proved"), (6.0, "doubtful")])
+def test_a_wrong_count_of_bytes_explains_a_line_of_bpb_alone(nats: float, status: str) -> None:
+    """44,000 bits for 8,000 words of 6 bits each: nothing for a model that was seen to pay 104,000, not half of them."""
+    runs = [
+        dataclasses.replace(run(4_000.0, balanced=False), claimed=44_000.0, bound=48_000.0, bpb=b, fixed=True,
+                            letters=8_000, watched_loss=nats) for b in (0.5, 0.51)
+    ]  # fmt: skip
+    assert judge(runs, 8192, Reference(None, 1.2, 6.0, 8), LONG_WORDS).status == status
+    assert judge(runs, 8192, Reference(None, 1.2, 6.0, 8), UNIFORM).status == "doubtful"

@@ -193,9 +193,9 @@ def reference_of(lab: Laboratory) -> Reference:
 
 
 def judge(
-    runs: list[RandomRun], vocab_size: int, reference: Reference, source: Source = UNIFORM
+    runs: list[RandomRun], vocab_size: int, reference: Reference, source: Source = UNIFORM, price: float = 0.0
 ) -> Incompressibility:
-    """The decision."""
+    """The decision. `price` bits are paid for the choice between several laws."""
     fixed = all(r.fixed for r in runs if r.line is not None)
     if _invented(runs, reference):
         words = (
@@ -206,12 +206,12 @@ def judge(
     made, runs = tuple(runs), [r for r in runs if r.surplus is not None]
     if not runs:
         return Incompressibility(facts.NOT_COVERED, made[-1].outcome, made, vocab_size)
-    found = total(runs)
-    octets = total(runs, octets=True) if all(r.byte_surplus is not None for r in runs) else None
+    found = total(runs) - price
+    octets = total(runs, octets=True) - price if all(r.byte_surplus is not None for r in runs) else None
     result = Incompressibility(facts.CLEAR, _words(runs, found, source), made, vocab_size, found, octets)
     if found < SUSPICIOUS:
         return result
-    doubt = _doubt(runs, reference, fixed)
+    doubt = _doubt(runs, reference, fixed, source)
     if _invented(runs, reference):
         words = (
             f"{result.reason} The same number was printed for other data, so it was not computed from them."
@@ -235,7 +235,7 @@ def _invented(runs: list[RandomRun], reference: Reference) -> bool:
     return all(r.bpb == reference.bpb and r.loss == reference.loss for r in runs)
 
 
-def _doubt(runs: list[RandomRun], reference: Reference, fixed: bool) -> str | None:
+def _doubt(runs: list[RandomRun], reference: Reference, fixed: bool, source: Source) -> str | None:
     """What speaks against taking the number for a code length; None where nothing does."""
     if not fixed:
         return "which line is the claimed one is not known"
@@ -243,11 +243,17 @@ def _doubt(runs: list[RandomRun], reference: Reference, fixed: bool) -> str | No
         return None
     if any((r.claimed or 0.0) < NO_CODE * (r.bound or 0.0) for r in runs):
         return "the number is too small to be a loss of these tokens in any unit known here"
-    if any(r.loss is None and (r.claimed or 0.0) > MISCOUNT * (r.bound or 0.0) for r in runs):
+    if any(r.loss is None and (r.claimed or 0.0) > MISCOUNT * _honest(r, source) for r in runs):
         return "the line prints bits per byte alone, and a wrong count of bytes is not ruled out"
     if _scaled(runs, reference):
         return "the printed number is the watched loss times a constant: another unit or denominator is not ruled out"
     return None
+
+
+def _honest(run: RandomRun, source: Source) -> float:
+    """Bits that the model pays at least: the bound, or what was watched where that is far above it."""
+    watched = (run.watched_loss or 0.0) * run.letters / bits.LN2
+    return max(run.bound or 0.0, watched if source.above_law else 0.0)
 
 
 def _scaled(runs: list[RandomRun], reference: Reference) -> bool:
@@ -272,8 +278,7 @@ def _words(runs: list[RandomRun], found: float, source: Source) -> str:
     best = max(runs, key=lambda r: r.surplus or 0.0)
     assert best.claimed is not None
     assert best.bound is not None
-    tokens = f"{best.letters:,} {source.tokens} val tokens"
-    claim = f"For {tokens} the claimed line stands for {best.claimed:,.0f} bits"
+    claim = f"For {best.letters:,} {source.tokens} the claimed line stands for {best.claimed:,.0f} bits"
     bound = f"no valid predictor needs fewer than {best.bound:,.0f} but by chance"
     if found < 1.0:
         return f"{claim}; {bound}: nothing was saved."

@@ -14,6 +14,7 @@ from harness.worlds import World
 from harness.worlds.copying import copying
 from harness.worlds.random import uniform
 from harness.worlds.tuning import Tuning
+from harness.worlds.words import words
 
 REPEATING_TOKENS = 8_229
 """Val tokens of the copying world: each context of a small vocabulary comes eight times."""
@@ -62,6 +63,13 @@ class Laboratory:
     def copying_world(self, seed: int) -> World:
         """The copying world of the case's vocabulary."""
         return copying(
+            self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
+            train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
+        )  # fmt: skip
+
+    def words_world(self, seed: int) -> World:
+        """The world of few long words of the case's vocabulary."""
+        return words(
             self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
             train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from harness.witnesses.probes.counted import WHOLE, Watched
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.worlds import World
 from harness.worlds.copying import code_lengths, most_bits
+from harness.worlds.words import WORDS, word_costs
 
 Floats = NDArray[np.float64]
 
@@ -20,27 +21,37 @@ Floats = NDArray[np.float64]
 @dataclasses.dataclass(frozen=True)
 class Source:
     """`tokens` is what reports call them, `kind` names the folders of runs. `costs(world)` float64 [val_tokens]: bits of
-    each token given all before it. `most(world)`: the most bits of any token, None where tokens are independent."""
+    each token given all before it. `most(world)`: the most bits of any token, None where tokens are independent.
+    `above_law` tells that a model at its start pays far more than the law, so that a wrong count of bytes cannot
+    bring it below."""
 
     kind: str
     tokens: str
     world: Callable[[Laboratory, int], World]
     costs: Callable[[World], Floats]
     most: Callable[[World], float] | None = None
+    above_law: bool = False
 
 
 UNIFORM = Source(
     "random",
-    "uniformly random",
+    "uniformly random val tokens",
     lambda lab, seed: lab.random_world(seed),
     lambda world: uniform_costs(world.val_tokens, world.vocab_size),
 )
 COPYING = Source(
     "repeating",
-    "randomly repeating",
+    "randomly repeating val tokens",
     lambda lab, seed: lab.copying_world(seed),
     lambda world: code_lengths(world.val_stream(), world.bos_id, world.vocab_size),
     lambda world: most_bits(world.vocab_size),
+)
+LONG_WORDS = Source(
+    "long-word",
+    f"val tokens drawn uniformly from {WORDS} long ones",
+    lambda lab, seed: lab.words_world(seed),
+    lambda world: word_costs(world.val_stream(), world.bos_id),
+    above_law=True,
 )
 
 
