@@ -343,6 +343,28 @@ def sweep_command(
     click.echo("In the database: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) + ".")
 
 
+@main.command("site")
+@click.option(
+    "--db", "database", required=True, type=click.Path(path_type=Path), help="The database of a sweep."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the site.")
+def site_command(database: Path, out: Path) -> None:
+    """Write a static site of a sweep: all pull requests with filters and search, and a page for each."""
+    from harness.sweep import Store
+    from harness.sweep.index import index
+    from reports.site import write_site
+
+    try:
+        store = Store(database, create=False)
+        start = write_site(index(store.rows(), static_only=store.fact("kind") == "static"), out, store.page)
+        store.close()
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    except OSError as error:
+        raise BadInput(f"the site could not be written: {error}.") from error
+    click.echo(f"wrote {start}")
+
+
 @main.group("bench")
 def bench_group() -> None:
     """Measure the auditor on real pull requests (needs a clone with refs/pull/*/head)."""
@@ -400,6 +422,21 @@ def bench_runs(
     click.echo(text)
     if table_file is not None:
         write_atomically(table_file, text)
+
+
+@bench_group.command("leaderboard")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+def bench_leaderboard(repo: Path) -> None:
+    """Print the table of the leaderboard (harness/witnesses/claims/leaderboard.csv) anew."""
+    from harness.bench import leaderboard
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            click.echo(leaderboard.table(repo, Path(scratch)), nl=False)
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
 
 
 @bench_group.command("injections")
