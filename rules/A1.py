@@ -6,7 +6,8 @@ What it does
     only where the recount, the log's total and submission.json (where it gives a total) agree that the
     claimed artifact is too large. A figure that submission.json alone states is no evidence, and neither is
     the size of an emulated run. Where a readable script lies in the folder but the log counts it packed,
-    packing it (LZMA, base85) and counting again decides: merged records did so.
+    packing it (LZMA, base85) and counting again decides: merged records did so. Where the score is a mean, another
+    run of it with an artifact over the cap is a question.
 
 Why it breaks the score
     The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
@@ -110,6 +111,19 @@ def _unlogged(case: Case, artifact: Artifact) -> Finding:
     )
 
 
+def _other_over(case: Case, artifact: Artifact) -> str | None:
+    """A sentence on another run behind the score whose artifact is too large however its code is counted."""
+    assert case.claims is not None
+    for run in case.claims.behind[1:]:
+        code = min(artifact.packed_code, artifact.shortest_copy, artifact.shipped_code)
+        counts = [run.total_bytes.value] if run.total_bytes else []
+        counts += [run.model_bytes.value + code] if run.model_bytes else []
+        if counts and min(counts) > CAP:
+            size = int(min(counts))
+            return f"Of the other runs behind the score, {run.log} has {size:,} bytes{_against(size)}."
+    return None
+
+
 def _against(size: int) -> str:
     """How far a size is from the cap, in words."""
     return f", {size - CAP:,} over the cap of {CAP:,}" if size > CAP else f", {CAP - size:,} below the cap"
@@ -118,6 +132,8 @@ def _against(size: int) -> str:
 def _finding(case: Case, status: Status, summary: str) -> Finding:
     assert case.claims is not None
     artifact = case.claims.artifact
+    if status is Status.PASS and (other := _other_over(case, artifact)) is not None:
+        status, summary = Status.REVIEW, f"{summary} {other}"
     stated = (artifact.model, artifact.logged_code, artifact.logged_total, artifact.stated)
     lines: tuple[Evidence, ...] = tuple(s.evidence for s in stated if s is not None)
     bad = status in (Status.FAIL, Status.REVIEW)

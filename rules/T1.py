@@ -1,7 +1,8 @@
 """T1 training time: a record trains for at most 600 s on eight H100, by the clock of its own log.
 
 What it does
-    Reads the training clock of the claimed run at its last reading before the score. One step past the cap is allowed,
+    Reads the training clock of the claimed run at its last reading before the score; where the score is a mean, another
+    run of it that is far over the limit is a question. One step past the cap is allowed,
     since scripts look at the clock between steps. The clock is the script's own: it leaves out warm-up and compilation,
     as the baseline's does.
 
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
-from rules.papers import hardware, lines, official, record_run, seconds
+from rules.papers import hardware, lines, official, other_over, record_run, seconds
 from rules.registry import rule
 
 LIMIT_MS = 600_000.0
@@ -48,6 +49,9 @@ def training_time(case: Case) -> Finding:
     ms, shown = run.train_ms.value, lines(run.train_ms)
     told = f"The training clock of {run.log} stops at {seconds(ms)}"
     if ms <= LIMIT_MS + max(run.step_ms or 0.0, _STEP_MS):
+        other = other_over(case, LIMIT_MS + _SLACK_MS, lambda r: r.train_ms)
+        if other:
+            return Finding("T1", Status.REVIEW, f"{told}.{other}", "train_time", Grade.CLAIM, shown)
         return Finding("T1", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     if not official(run):
         told += f" {hardware(run)}"

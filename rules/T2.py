@@ -2,7 +2,8 @@
 
 What it does
     Reads the duration that the log gives for the claimed line's evaluation. Diagnostics (the score before quantization,
-    a plain pass before the sliding window) are not counted: nobody needs them for the score.
+    a plain pass before the sliding window) are not counted: nobody needs them for the score. Where the score is a mean,
+    another run of it that takes longer is a question.
 
 Why it breaks the score
     Adaptation at test time buys score with time; the limit is what makes two submissions comparable.
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
-from rules.papers import hardware, lines, official, record_run, seconds
+from rules.papers import hardware, lines, official, other_over, record_run, seconds
 from rules.registry import rule
 
 LIMIT_MS = 600_000.0
@@ -43,6 +44,9 @@ def evaluation_time(case: Case) -> Finding:
     ms, shown = run.eval_ms.value, lines(run.eval_ms)
     told = f"The evaluation behind the claimed score took {seconds(ms)}"
     if ms <= LIMIT_MS:
+        other = other_over(case, LIMIT_MS, lambda r: r.eval_ms)
+        if other:
+            return Finding("T2", Status.REVIEW, f"{told}.{other}", "eval_time", Grade.CLAIM, shown)
         return Finding("T2", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     status = Status.FAIL if official(run) else Status.REVIEW
     if not official(run):

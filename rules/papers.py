@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.case import Case, Evidence, Finding, Grade, Status
 from harness.witnesses.claims import RunFacts, Stated
 
@@ -39,6 +41,16 @@ def hardware(run: RunFacts) -> str:
         if run.world_size is None
         else f"on {run.world_size} GPU(s), not 8"
     )
+
+
+def other_over(case: Case, limit: float, measure: Callable[[RunFacts], Stated | None]) -> str:
+    """A sentence on the worst of the other runs behind the score, where it is over the limit; empty where none is."""
+    runs = case.claims.behind[1:] if case.claims is not None else ()
+    over = [(found.value, r) for r in runs if (found := measure(r)) is not None and found.value > limit]
+    if not over:
+        return ""
+    worst, run = max(over, key=lambda pair: pair[0])
+    return f" Of the other runs behind the score, {run.log} has {seconds(worst)}."
 
 
 def lines(*stated: Stated | Evidence | None) -> tuple[Evidence, ...]:

@@ -127,6 +127,24 @@ def test_evaluation_clock(judge: Judge, eval_ms: int, status: Status) -> None:
     assert judge("T2", log(eval_ms=eval_ms)).status is status
 
 
+@pytest.mark.parametrize(
+    ("rule", "category", "other"),
+    [
+        ("T1", "train_time", {"train_ms": 640_000}),
+        ("T2", "eval_time", {"eval_ms": 640_000}),
+        ("A1", "artifact_size", {"model": 16_100_000}),
+    ],
+)
+def test_another_run_of_the_mean_over_a_limit_is_a_question(
+    judge: Judge, rule: str, category: str, other: dict[str, int]
+) -> None:
+    first, second = log(bpb=1.12), log(bpb=1.13, **other)  # type: ignore[arg-type]
+    found = judge(rule, None, bpb=1.125, a_seed1__log=first, b_seed2__log=second)
+    assert (found.status, found.category) == (Status.REVIEW, category)
+    fine = judge(rule, None, bpb=1.125, a_seed1__log=first, b_seed2__log=log(bpb=1.13))
+    assert fine.status is Status.PASS
+
+
 def test_the_non_record_track_has_no_clock(judge: Judge) -> None:
     assert judge("T1", log(train_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE
     assert judge("T2", log(eval_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE

@@ -54,7 +54,7 @@ def test_seeds_are_those_behind_the_claimed_mean() -> None:
 
 def test_a_run_under_two_names_counts_once() -> None:
     found = seeds_of([run("train.log", 7, 1.07), run("train_seed7.log", 7, 1.07)], (), None)
-    assert found == Seeds((1.07,), (7,), "logs")
+    assert found == Seeds((1.07,), (7,), "logs", logs=("train_seed7.log",))
 
 
 def test_seeds_of_submission_json_are_taken_where_logs_are_fewer() -> None:

@@ -65,6 +65,14 @@ class ClaimFacts:
     readme_states_score: bool | None
     standing: Standing | None = None
 
+    @property
+    def behind(self) -> tuple[RunFacts, ...]:
+        """The runs behind the claimed score, the claimed one first: those whose mean it is, where logs show it."""
+        seeds = self.standing.seeds if self.standing is not None else None
+        logs = seeds.logs if seeds is not None and seeds.claimed == "mean" else ()
+        first = (self.claimed,) if self.claimed is not None else ()
+        return (*first, *(r for r in self.runs if r is not self.claimed and r.log in logs))
+
 
 def examine(submission: Submission, claim: Claim) -> ClaimFacts:
     """Gather the facts of the papers of one submission. Never raises for what they contain."""

@@ -18,13 +18,15 @@ from harness.witnesses.claims.submission_json import Claimed, agrees
 class Seeds:
     """The scores (BPB) of the runs behind the claimed number, with their seeds; `source` is "logs" or "submission.json".
 
-    `claimed` says what the claimed number is of them: "mean", "one" of several, "neither", or "" without a claim.
+    `claimed` says what the claimed number is of them: "mean", "one" of several, "neither", or "" without a claim; `logs`
+    are the names of their logs.
     """
 
     scores: tuple[float, ...]
     seeds: tuple[int | None, ...]
     source: str
     claimed: str = ""
+    logs: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -65,7 +67,10 @@ def _of_logs(runs: Sequence[RunFacts]) -> list[Seeds]:
     for run in once:
         campaigns.setdefault(re.sub(r"\d+", "#", run.log), []).append(run)
     groups = [once, *sorted(campaigns.values(), key=len, reverse=True)]
-    return [Seeds(tuple(r.bpb for r in g), tuple(r.seed for r in g), "logs") for g in groups]
+    return [
+        Seeds(tuple(r.bpb for r in g), tuple(r.seed for r in g), "logs", logs=tuple(r.log for r in g))
+        for g in groups
+    ]
 
 
 def _of_json(stated: Sequence[Claimed]) -> list[Seeds]:
