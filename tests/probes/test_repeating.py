@@ -125,9 +125,11 @@ def test_tokens_after_the_last_one_that_counts_tell_nothing(world: World) -> Non
     assert spare(COPYING, seen, world, COPYING.costs(world)) == 0.0
 
 
-def test_a_part_of_unwatched_losses_or_unequal_weights_is_not_covered(world: World) -> None:
+def test_a_part_or_unequal_weights_are_not_covered(world: World) -> None:
     costs = COPYING.costs(world)
-    assert isinstance(spare(COPYING, watched(world, 2000, balanced=False), world, costs), str)
+    for balanced in (True, False):
+        assert isinstance(spare(COPYING, watched(world, 2000, balanced=balanced), world, costs), str)
+    assert spare(UNIFORM, watched(world, 2000), world, costs) == 0.0
     uneven = watched(world, ordered=False)
     uneven.counted.weights[7] = 2.0
     assert isinstance(spare(COPYING, uneven, world, costs), str)

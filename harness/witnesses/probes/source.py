@@ -65,8 +65,8 @@ def spare(source: Source, seen: Watched, world: World, costs: Floats) -> float |
     if source.most is None:
         return 0.0
     weights = seen.counted.weights
-    if not seen.balanced and float((weights[1:] > 0).mean()) < WHOLE:
-        return "Only a part of the val tokens was scored, and which of them count is not known."
+    if float((weights[1:] > 0).mean()) < WHOLE:
+        return "Only a part of the val tokens was seen to count, and parts may differ in what they cost."
     if seen.ordered:
         return 0.0
     used = weights[weights > 0]
