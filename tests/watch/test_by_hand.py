@@ -77,6 +77,21 @@ WAYS = {
         net.load_state_dict({n: p.detach() - 0.1 * p.grad for n, p in net.named_parameters()})
         evaluate()
         """,
+    "pickled as a whole": """
+        import io, pickle
+        train(X, Y)
+        net = pickle.loads(pickle.dumps(net))
+        evaluate()
+        """,
+    "saved and loaded as a whole": """
+        import io
+        train(X, Y)
+        file = io.BytesIO()
+        torch.save(net, file)
+        file.seek(0)
+        net = torch.load(file, weights_only=False)
+        evaluate()
+        """,
     "soft targets": """
         F.cross_entropy(net.logits(X).reshape(-1, 64), F.one_hot(Y.reshape(-1), 64).float()).backward()
         torch.optim.SGD(net.parameters(), 0.1).step()
@@ -163,6 +178,20 @@ HONEST = {
             for n, p in net.named_parameters():
                 mean[n].mul_(0.9).add_(p.data, alpha=0.1)
             adapting(name)
+        """,
+    "a deep copy of a model that is clean": """
+        clean = copy.deepcopy(net)
+        train(X, Y)
+        net = copy.deepcopy(clean)
+        evaluate()
+        """,
+    "a pickle made before and read after": """
+        import pickle
+        before = pickle.dumps(net)
+        kept = copy.deepcopy(net)
+        train(X, Y)
+        net = pickle.loads(before)
+        evaluate()
         """,
     "put back from a deep copy": """
         for p in net.parameters():

@@ -185,6 +185,7 @@ class StateBook:
 
         def revived(module: torch.nn.Module, state: Any) -> None:
             revive(module, state)
+            book._revived(module)
             book._modules.add(module)
 
         def taken(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -438,6 +439,44 @@ class StateBook:
         known = {id(p.known): p.known for k, p in self._pieces.items() if p.known is not None and k in owned}
         if known:
             self._piece(target).suspected = np.maximum.reduce(list(known.values()))
+
+    def _revived(self, module: torch.nn.Module) -> None:
+        """A module came out of a pickle (or a deep copy): its parameters know what those know whose values they hold.
+
+        A value that no clean tensor of a module holds, nor one that knows val positions, is of unknown origin.
+        """
+        if not self._pieces:
+            return
+        try:
+            with DisableTorchFunction():
+                self._compare()
+                self._settle()
+                new = [
+                    p
+                    for p in module._parameters.values()
+                    if p is not None and _storage(p) not in self._pieces
+                ]
+                held = self._values_held() if new else {}
+                for tensor in new if any(known is not None for known in held.values()) else ():
+                    digest = _digest(tensor)
+                    known = held.get(digest)
+                    if known is not None:
+                        self._join(tensor, known)
+                    elif digest not in held:
+                        self._suspect(tensor)
+        except Exception as error:
+            self._failed(f"a revived module: {type(error).__name__}: {error}")
+
+    def _values_held(self) -> dict[int, np.ndarray | None]:
+        """What each value that a module holds knows, by its digest; None where a clean tensor holds it."""
+        tensors = [
+            t
+            for module in list(self._modules)
+            for t in (*module._parameters.values(), *module._buffers.values())
+            if t is not None and t.dtype.is_floating_point
+        ]
+        held = {_digest(t): self._known_of(t) for t in tensors}
+        return held | {_digest(t): None for t in tensors if self._known_of(t) is None}
 
     def _join(self, target: torch.Tensor, known: np.ndarray, replace: bool = False) -> None:
         piece = self._piece(target)
