@@ -8,10 +8,11 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
+from rich.status import Status
 
 from harness.audit import Options, audit
 from harness.case import Audit, Submission, Verdict, worst
@@ -31,6 +32,9 @@ from reports import (
 )
 from reports.result import Malformed, parse, read
 from rules.registry import all_rules
+
+if TYPE_CHECKING:
+    from harness.compare import Side
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -341,6 +345,55 @@ def sweep_command(
         f"{outcome.shared} shared with the same content, {outcome.problems} with a problem."
     )
     click.echo("In the database: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) + ".")
+
+
+@main.command(
+    "compare",
+    epilog="""\b
+Examples:
+  python cli.py compare submissions/pass/score_first_ttt submissions/fail/prequant_ttt --static-only
+  python cli.py compare old/report.json new/report.json
+""",
+)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--static-only", is_flag=True, help="Read the code and the files of a script, run nothing.")
+@click.option("--lines", default=200, show_default=True, help="Lines of the code's difference to show.")
+def compare_command(a: Path, b: Path, static_only: bool, lines: int) -> None:
+    """Show two audits side by side: A and B are each the JSON of an audit, or a script or folder that is audited now.
+
+    Verdict, rules, claimed settings, scores, events of the run, and the difference of the unpacked code where both are at
+    hand. Exit code 0, whatever the verdicts.
+    """
+    from harness.compare import compare
+    from reports.comparison import print_comparison
+
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch, console.status("") as status:
+        try:
+            sides = [_side(path, static_only, Path(scratch), status) for path in (a, b)]
+            found = compare(*sides)
+        except (IntakeError, ValueError, OSError) as error:
+            raise BadInput(str(error)) from error
+        except SandboxUnavailable as error:
+            raise Failure(str(error)) from error
+    print_comparison(found, lines, console)
+
+
+def _side(path: Path, static_only: bool, scratch: Path, status: Status) -> Side:
+    """One side of a comparison: read from JSON, or audited."""
+    from harness.compare import Side, load
+
+    if path.suffix == ".json" and path.is_file():
+        return load(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    submissions = load_target(path, scratch)
+    if len(submissions) > 1:
+        names = ", ".join(s.name for s in submissions)
+        raise IntakeError(f"{path} holds {len(submissions)} submissions ({names}); name one script.")
+    options = Options(None if static_only else default_sandbox(), default_cache())
+    found = audit(submissions[0], options, lambda step: status.update(f"{path}: {step}"))
+    script = submissions[0].script
+    return Side(str(path), audits_json([found]), script.source if script else None)
 
 
 @main.command("site")
