@@ -2,15 +2,16 @@
 
 What it does
     Looks at the whole change against the main line: how many record folders it brings, whether it changes or deletes
-    files of other records, and what it adds outside records/. It never fails a submission, and it asks nothing of a pull
-    request that was merged as it is.
+    files of other records, and what it adds outside records/. It never fails a submission. It is a question where no record
+    folder is brought or records of others are changed; further folders and files beside are told and no more: they say
+    nothing about the score, and #1120 (238 files) and #1945 (two folders) went to the leaderboard with them.
 
 Why it breaks the score
     It does not; but a maintainer cannot merge a record together with somebody's experiments, and with two record folders
     nobody knows which one is claimed.
 
 Example
-    records/track_10min_16mb/2026-05-01_Mine/...  and  experiments/run.sh         # review
+    records/track_10min_16mb/2026-05-01_Mine/...  and  experiments/run.sh         # told
 
 Legal alternative
     A branch from the main line with the one folder; a pull request for each further result.
@@ -37,7 +38,7 @@ _SHOWN = 5
 
 @rule("P3", title="One folder", categories=("packaging",), needs=("claims",))
 def one_folder(case: Case) -> Finding:
-    """Review where an open pull request brings more than one folder, or anything outside it."""
+    """Review where an open pull request brings no record folder or changes other records; the rest is told."""
     change = case.submission.origin.change
     if change is None:
         told = "This is a folder, not a pull request: there is no change to look at."
@@ -50,6 +51,9 @@ def one_folder(case: Case) -> Finding:
         f"The change {' and '.join(asked)}; a submission adds one new folder under records/ and nothing else."
     )
     shown = _lines((*(change.folders if len(change.folders) > 1 else ()), *change.altered, *change.outside))
+    if change.folders and not change.altered_count:
+        told = f"{told.removesuffix('.')}: to be cleaned up before a merge, no question about the score."
+        return Finding("P3", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     if case.submission.origin.merged:
         told = f"{told.removesuffix('.')} (merged all the same)."
         return Finding("P3", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
