@@ -67,8 +67,12 @@ def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
         (missing if record else notes).append("no submission.json" if not record else "a submission.json")
     elif not found.json_valid:
         missing.append(f"a {found.submission_json} that is valid JSON")
-    elif found.fields_missing:
+    if found.json_valid and found.fields_missing:
         notes.append(f"{found.submission_json} has no {', '.join(found.fields_missing)}")
+    if found.fields_mistyped:
+        notes.append(f"{', '.join(found.fields_mistyped)} in {found.submission_json}: not of the usual type")
+    if not found.parses:
+        missing.append("a script that Python reads")
     if not found.log_names:
         (missing if record else notes).append("a training log" if record else "no training log")
     elif not found.logs_with_score:

@@ -6,6 +6,7 @@ import dataclasses
 import lzma
 
 from harness.case import Claim, Evidence, Submission
+from harness.witnesses.claims.code import CodeOfLog, code_of
 from harness.witnesses.claims.log import Log, ScoreLine
 from harness.witnesses.claims.packaging import Packaging, packaging
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
@@ -20,6 +21,7 @@ __all__ = [
     "Artifact",
     "Calibration",
     "ClaimFacts",
+    "CodeOfLog",
     "Packaging",
     "Preparation",
     "RunFacts",
@@ -64,6 +66,7 @@ class ClaimFacts:
     score_stated: bool
     readme_states_score: bool | None
     standing: Standing | None = None
+    code: tuple[CodeOfLog, ...] = ()
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -82,7 +85,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
     pairs = _claimed_lines(logs, claim)
     runs = tuple(run_facts(log, line) for log, line in pairs)
     claimed = next((r for r in runs if r.log == claim.log), None)
-    return ClaimFacts(
+    facts = ClaimFacts(
         claimed=claimed,
         runs=runs,
         artifact=_artifact(submission, claim, claimed, data, json_name),
@@ -93,6 +96,16 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
         readme_states_score=_readme_states(submission, claim),
         standing=standing(submission, claimed, runs, per_seed, main[0] if main else None),
     )
+    return dataclasses.replace(facts, code=_code(submission, logs, facts.behind))
+
+
+def _code(submission: Submission, logs: list[Log], runs: tuple[RunFacts, ...]) -> tuple[CodeOfLog, ...]:
+    """The scripts that the logs of the runs behind the score embed."""
+    script, names = submission.script, {r.log for r in runs}
+    if script is None:
+        return ()
+    found = (code_of(log, script) for log in logs if log.path in names)
+    return tuple(c for c in found if c is not None)
 
 
 def _claimed_lines(logs: list[Log], claim: Claim) -> list[tuple[Log, ScoreLine]]:
