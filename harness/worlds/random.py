@@ -26,6 +26,8 @@ SHORTEST, LONGEST = 3, 600
 
 Rework = Callable[[np.random.Generator, Tokens, Alphabet], Tokens]
 """What another world makes of a uniform val stream of these letters."""
+Lesson = Callable[[Specification, Alphabet], Tokens]
+"""Tokens that the train shards of another world repeat over and over."""
 
 
 def uniform(
@@ -42,13 +44,17 @@ def uniform(
 
 
 def build(
-    root: Path, wanted: Specification, window: int | None = None, rework: Rework | None = None
+    root: Path,
+    wanted: Specification,
+    window: int | None = None,
+    rework: Rework | None = None,
+    lesson: Lesson | None = None,
 ) -> World:
-    """A world of uniform tokens below `root`; `rework` changes the val stream. Windows of `window` val
-    tokens are unique."""
+    """A world of uniform tokens below `root`; `rework` changes the val stream, `lesson` makes the tokens that the train
+    shards repeat. Windows of `window` val tokens are unique."""
     letters = alphabet(wanted.vocab_size, documents(0), caseops=wanted.caseops)
     n = window or (NGRAM if ".model" in letters.files else BYTE_NGRAM)
-    val, train = _unique_streams(wanted, letters, n, rework)
+    val, train = _unique_streams(wanted, letters, n, rework, lesson)
     world = World(
         name=wanted.name,
         root=root,
@@ -64,7 +70,7 @@ def build(
 
 
 def _unique_streams(
-    wanted: Specification, letters: Alphabet, n: int, rework: Rework | None
+    wanted: Specification, letters: Alphabet, n: int, rework: Rework | None, lesson: Lesson | None
 ) -> tuple[Tokens, list[Tokens]]:
     """Val stream and train shards in which val windows are unique: whole draws are repeated until they are.
 
@@ -75,9 +81,11 @@ def _unique_streams(
     sizes = [wanted.train_tokens * (i + 1) // TRAIN_SHARDS for i in range(TRAIN_SHARDS)]
     for attempt in range(100):
         rng = np.random.default_rng([wanted.seed, attempt])
-        val = _draw(rng, wanted.vocab_size, bos, wanted.val_tokens)
+        val = draw(rng, wanted.vocab_size, bos, wanted.val_tokens)
         val = rework(rng, val, letters) if rework is not None else val
-        train = [_draw(rng, wanted.vocab_size, bos, size) for size in np.diff([0, *sizes]).tolist()]
+        train = [draw(rng, wanted.vocab_size, bos, size) for size in np.diff([0, *sizes]).tolist()]
+        if lesson is not None:
+            train = [np.resize(lesson(wanted, letters), len(shard)) for shard in train]
         try:
             prove_unique(val.tolist(), [shard.tolist() for shard in train], n)
         except RuntimeError:
@@ -88,7 +96,7 @@ def _unique_streams(
     )
 
 
-def _draw(rng: np.random.Generator, vocab_size: int, bos: int, size: int) -> Tokens:
+def draw(rng: np.random.Generator, vocab_size: int, bos: int, size: int) -> Tokens:
     """A stream of documents: BOS, then tokens uniform over all ids but BOS."""
     tokens = rng.integers(0, vocab_size - 1, size)
     tokens += tokens >= bos

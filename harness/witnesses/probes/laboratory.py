@@ -13,6 +13,7 @@ from harness.sandbox import Sandbox
 from harness.worlds import World
 from harness.worlds.copying import copying
 from harness.worlds.random import uniform
+from harness.worlds.taught import taught
 from harness.worlds.tuning import Tuning
 from harness.worlds.words import words
 
@@ -63,6 +64,13 @@ class Laboratory:
     def copying_world(self, seed: int) -> World:
         """The copying world of the case's vocabulary."""
         return copying(
+            self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
+            train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
+        )  # fmt: skip
+
+    def taught_world(self, seed: int) -> World:
+        """The world of the case's vocabulary whose val tokens repeat pairs of training tokens."""
+        return taught(
             self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
             train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
         )  # fmt: skip

@@ -4,13 +4,14 @@ Hypothesis, statistic and decision are those of the first probe, with other sour
 again, and what followed them follows again with a known chance. The bound is the code length of the stream by that law,
 which no valid predictor passes but by chance, even one that knows the law. A blend that raises the chance of the token that
 came, and takes nothing from the others, gains up to log2(1 + a) bits on each token with a known context; its normalized
-twin gains nothing. Where that shows nothing and the losses were not watched, tokens are drawn from a few long ones, which
-what mixes bytes knows by their first bytes.
+twin gains nothing. Where that shows nothing and the losses were not watched, two other laws follow: pairs of training
+tokens come again, for tables filled in training, and tokens are drawn from a few long ones, for mixers of bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from harness.witnesses.probes import bits, facts
 from harness.witnesses.probes.facts import Incompressibility, RandomRun
@@ -25,10 +26,10 @@ from harness.witnesses.probes.incompressibility import (
     total,
 )
 from harness.witnesses.probes.laboratory import Laboratory
-from harness.witnesses.probes.source import COPYING, LONG_WORDS, Source
+from harness.witnesses.probes.source import COPYING, LONG_WORDS, TAUGHT, Source
 
-PRICE = 1.0
-"""Bits for the choice between two laws: their e-values count half each."""
+PRICE = math.log2(3.0)
+"""Bits for the choice between three laws: their e-values count a third each."""
 
 
 def repeating(lab: Laboratory) -> Incompressibility:
@@ -39,7 +40,10 @@ def repeating(lab: Laboratory) -> Incompressibility:
     found = _by(lab, COPYING)
     if found.status != facts.CLEAR or found.invented or found.runs[0].balanced:
         return found
-    return stronger(found, _by(lab, LONG_WORDS))
+    for source in (TAUGHT, LONG_WORDS):
+        if found.status == facts.CLEAR:
+            found = stronger(found, _by(lab, source))
+    return found
 
 
 def _by(lab: Laboratory, source: Source) -> Incompressibility:

@@ -13,6 +13,7 @@ from harness.witnesses.probes.counted import WHOLE, Watched
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.worlds import World
 from harness.worlds.copying import code_lengths, most_bits
+from harness.worlds.taught import pair_costs
 from harness.worlds.words import WORDS, word_costs
 
 Floats = NDArray[np.float64]
@@ -44,6 +45,13 @@ COPYING = Source(
     "randomly repeating val tokens",
     lambda lab, seed: lab.copying_world(seed),
     lambda world: code_lengths(world.val_stream(), world.bos_id, world.vocab_size),
+    lambda world: most_bits(world.vocab_size),
+)
+TAUGHT = Source(
+    "taught",
+    "val tokens that repeat training pairs at random",
+    lambda lab, seed: lab.taught_world(seed),
+    pair_costs,
     lambda world: most_bits(world.vocab_size),
 )
 LONG_WORDS = Source(
