@@ -29,7 +29,7 @@ CHANCE = 0.15
 a / (1 + a) of them, and weights from 0.1 to 0.7 lose little by the difference."""
 LONGEST = 8
 """Tokens of the longest context."""
-OFTEN, SELDOM = 3, 2
+OFTEN = 3
 """Sightings from which on a context is known: the least count that caches ask for. Fewer in a large vocabulary."""
 
 
@@ -57,7 +57,7 @@ class Memory:
 
 def sightings(vocab_size: int, val_tokens: int) -> int:
     """From how many sightings on a context is known in a stream of this length."""
-    return OFTEN if val_tokens >= 6 * vocab_size else SELDOM
+    return min(max(val_tokens // (2 * vocab_size), 1), OFTEN)
 
 
 def copying(

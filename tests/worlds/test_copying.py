@@ -53,7 +53,8 @@ def test_a_context_is_known_by_its_longest_end_and_ends_with_its_document() -> N
 
 
 def test_the_sightings_fit_the_stream() -> None:
-    assert (sightings(1024, 8_229), sightings(8192, 8_229)) == (3, 2)
+    assert [sightings(v, 8_229) for v in (512, 1024, 2048, 4096)] == [3, 3, 2, 1]
+    assert sightings(8192, 4_133) == 1
 
 
 def test_it_is_the_same_each_time(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from harness.worlds.tuning import Tuning
 from harness.worlds.words import words
 
 REPEATING_TOKENS = 8_229
-"""Val tokens of the copying world: each context of a small vocabulary comes eight times."""
+"""Val tokens of worlds that repeat themselves: each context of a small vocabulary comes eight times."""
+LARGE, FEWER_TOKENS = 4_096, 4_133
+"""In a vocabulary as large, contexts hardly come again in any number of tokens that can be afforded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +66,18 @@ class Laboratory:
     def copying_world(self, seed: int) -> World:
         """The copying world of the case's vocabulary."""
         return copying(
-            self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
+            self.world.vocab_size, self.cache / "worlds", val_tokens=self._repeating_tokens,
             train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
         )  # fmt: skip
+
+    @property
+    def _repeating_tokens(self) -> int:
+        return FEWER_TOKENS if self.world.vocab_size >= LARGE else REPEATING_TOKENS
 
     def taught_world(self, seed: int) -> World:
         """The world of the case's vocabulary whose val tokens repeat pairs of training tokens."""
         return taught(
-            self.world.vocab_size, self.cache / "worlds", val_tokens=REPEATING_TOKENS,
+            self.world.vocab_size, self.cache / "worlds", val_tokens=self._repeating_tokens,
             train_tokens=self.world.train_tokens, caseops=self.world.caseops, seed=seed,
         )  # fmt: skip
 
