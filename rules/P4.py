@@ -4,7 +4,8 @@ What it does
     Many logs print the whole script before the run. Where the log of a run behind the score does, the embedded text is
     compared line by line with the submitted script; blank lines, indentation and, where little differs, comments do not
     count. The first differing lines are shown. A few changed lines are told only; where a quarter of the lines differ, the
-    log is of another program, and a person looks. It never fails a submission, and it asks nothing of accepted rows.
+    log is of another program, and a person looks. Where the log embeds nothing, its count of code bytes must not be more
+    than the folder's code has. It never fails a submission, and it asks nothing of accepted rows.
 
 Why it breaks the score
     A score belongs to the code that made it. Where that code is not in the pull request, nobody can judge it.
@@ -27,10 +28,11 @@ Since
 from __future__ import annotations
 
 from harness.case import Case, Evidence, Finding, Grade, Status
-from rules.papers import accepted
+from rules.papers import accepted, lines
 from rules.registry import rule
 
 _ANOTHER = 0.25
+_LARGER = 1.1  # a log's code count that is so many times all code of the folder counts code that is not there
 
 
 @rule("P4", title="Code of the log", categories=("packaging",), needs=("claims",))
@@ -38,8 +40,7 @@ def code_of_the_log(case: Case) -> Finding:
     """Compare the claimed log's script, and name logs of other code."""
     found = case.claims.code if case.claims is not None else ()
     if not found:
-        told = "Not covered: no log of the claimed run embeds its script."
-        return Finding("P4", Status.NOT_COVERED, told, grade=Grade.CLAIM)
+        return _by_size(case)
     worst = max(found, key=lambda c: 0.0 if c.same else c.share)
     if worst.same:
         logs = worst.log if len(found) == 1 else f"{len(found)} logs"
@@ -56,3 +57,27 @@ def code_of_the_log(case: Case) -> Finding:
         return Finding("P4", Status.PASS, told, grade=Grade.CLAIM, evidence=worst.diff)
     first = (Evidence(worst.log, 0, ""),) if not worst.diff else ()
     return Finding("P4", Status.REVIEW, told, "packaging", Grade.CLAIM, (*first, *worst.diff))
+
+
+def _by_size(case: Case) -> Finding:
+    """The log's count of code bytes beside the script's; a packed copy may have been counted, so less says nothing."""
+    logged = case.claims.artifact.logged_code if case.claims is not None else None
+    if case.claims is None or logged is None:
+        told = "Not covered: no log of the claimed run embeds its script or counts its bytes."
+        return Finding("P4", Status.NOT_COVERED, told, grade=Grade.CLAIM)
+    shown, artifact, counted = lines(logged), case.claims.artifact, int(logged.value)
+    if counted == artifact.shipped_code:
+        told = f"The log counts {counted:,} bytes of code, as the submitted script has."
+        return Finding("P4", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
+    told = f"The log counts {counted:,} bytes of code, the submitted script has {artifact.shipped_code:,}"
+    if counted <= artifact.all_code * _LARGER or accepted(case) or case.submission.track == "non_record":
+        return Finding(
+            "P4",
+            Status.NOT_COVERED,
+            f"Not covered: no log embeds the script. {told}.",
+            None,
+            Grade.CLAIM,
+            shown,
+        )
+    told += f", and all code of the folder {artifact.all_code:,}: the run had code that is not here."
+    return Finding("P4", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Case, Claim, Finding, Origin, Script, Status, Submission
+from harness.case import Case, Claim, Evidence, Finding, Origin, Script, Status, Submission
 from harness.witnesses import claims
 from harness.witnesses.claims.code import CodeOfLog, code_of
 from harness.witnesses.claims.log import read_log
@@ -65,3 +65,21 @@ def test_of_accepted_rows_and_of_the_other_track_it_is_told_only() -> None:
     another = CodeOfLog("train.log", 1000, 400, 5, same=False)
     assert judged(another, merged=True).status is Status.PASS
     assert judged(another, "non_record").status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("counted", "status"),
+    [
+        (50_000, Status.PASS),
+        (20_000, Status.NOT_COVERED),
+        (54_000, Status.NOT_COVERED),
+        (98_000, Status.REVIEW),
+    ],
+)
+def test_a_log_that_counts_more_code_than_there_is(counted: int, status: Status) -> None:
+    where = Submission("t", "records/x/t", Path("t"), Origin("t"), None, {}, "record")
+    facts = claims.examine(where, Claim())
+    logged = claims.Stated(counted, Evidence("train.log", 9, f"Code size: {counted} bytes"))
+    artifact = dataclasses.replace(facts.artifact, shipped_code=50_000, logged_code=logged, all_code=50_000)
+    found = code_of_the_log(Case(where, Claim(), claims=dataclasses.replace(facts, artifact=artifact)))
+    assert found.status is status

@@ -16,6 +16,7 @@ from harness.witnesses.claims.standing import Standing, standing
 from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores
 
 _WRAPPER = 200
+_SOURCES = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
 
 __all__ = [
     "Artifact",
@@ -38,6 +39,7 @@ class Artifact:
     `recount` is the shipped script plus the compressed model of the claimed log; None where the log states no model.
     `packed_code` is what the shipped script takes when packed as self-extracting scripts are (LZMA, base85);
     `shortest_copy` is the size of the folder's shortest training script: a readable copy may lie beside the real one.
+    `all_code` is the most that can be counted as code: the script unpacked, or all sources of the folder together.
     """
 
     shipped_code: int
@@ -48,6 +50,7 @@ class Artifact:
     logged_code: Stated | None
     logged_total: Stated | None
     stated: Stated | None
+    all_code: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +152,14 @@ def _artifact(
         logged_code=claimed.code_bytes if claimed else None,
         logged_total=claimed.total_bytes if claimed else None,
         stated=stated,
+        all_code=_all_code(submission),
     )
+
+
+def _all_code(submission: Submission) -> int:
+    """Bytes of the script unpacked, or of all sources of the folder where those are more."""
+    unpacked = len(submission.script.source.encode()) if submission.script else 0
+    return max(unpacked, sum(size for name, size in submission.files.items() if name.endswith(_SOURCES)))
 
 
 def _packed(submission: Submission) -> int:
