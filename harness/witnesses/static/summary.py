@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from harness.case import Claim, Script
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
+    answer_facts,
     boundary_facts,
     byte_facts,
     choice_facts,
@@ -38,6 +39,7 @@ DETECTORS = (
     mixture_facts.detect,
     training_time.detect,
     gate_facts.detect,
+    answer_facts.detect,
     part_facts.detect,
     limit_facts.detect,
     byte_facts.detect,
