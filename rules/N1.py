@@ -44,7 +44,7 @@ def nothing_from_outside(case: Case) -> Finding:
 def seen(case: Case, facts: StaticFacts) -> Finding:
     """No call reaches out: files that nobody brings, else what is installed."""
     strange = [site for site in facts.reads if not brought(case, site)]
-    if strange:
+    if strange and case.submission.track != "non_record":
         first = strange[0]
         return Finding(
             "N1",
@@ -57,11 +57,13 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
         )
     installs = tuple(site.evidence for site in facts.natives if "pip install" in site.what)
     told = f" Packages are installed when it runs (line {installs[0].line})." if installs else ""
+    if strange:  # Unlimited compute may be spent in several runs that hand on checkpoints (#1388).
+        told += f" {strange[0].what} is read, which another run must have written (line {strange[0].evidence.line})."
     return Finding(
         "N1",
         Status.PASS,
         f"The path to the score calls no network library and no downloader.{told}",
-        evidence=installs,
+        evidence=(*installs, *(site.evidence for site in strange)),
     )
 
 

@@ -22,6 +22,8 @@ VERDICT_OF_FOLDER = {"pass": "PASS", "fail": "FAIL", "review": "REVIEW", "hostil
 CATEGORIES = {  # the words that the rulings on real pull requests use
     "artifact_size",
     "byte_count",
+    "doc_boundary_leak",
+    "external_data",
     "gptq_calibration_eval_time",
     "multi_pass_rescore",
     "ngram_target_in_key",

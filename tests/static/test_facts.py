@@ -69,6 +69,15 @@ def test_a_leading_space_counted_twice() -> None:
     assert look(scripts.script(TABLE.replace("{more}", ""))).facts == ()
 
 
+def test_a_byte_token_that_counts_as_several_bytes() -> None:
+    table = TABLE.replace("{more}", "").replace(
+        "        piece = sp.id_to_piece(i)\n",
+        "        if sp.is_byte(i):\n            size[i] = {own}\n            continue\n        piece = sp.id_to_piece(i)\n",
+    )
+    assert kinds(look(scripts.script(table.replace("{own}", "3")))) == {"byte_count"}
+    assert look(scripts.script(table.replace("{own}", "1"))).facts == ()
+
+
 def test_a_constant_number_of_bytes_for_each_token() -> None:
     tail = scripts.TAIL.replace("loss / math.log(2) / size", "loss / math.log(2) / 2.4")
     assert kinds(look(scripts.script(scripts.PLAIN, tail=tail))) == {"byte_count"}

@@ -226,3 +226,12 @@ def test_a_part_of_val_fails_in_the_record_track_alone() -> None:
     assert (failed.status, failed.category) == (Status.FAIL, "partial_val")
     asked = whole_validation_set(case_of(body, track="non_record"))
     assert (asked.status, asked.category) == (Status.REVIEW, "partial_val")
+
+
+def test_a_checkpoint_of_an_earlier_run_is_told_in_the_non_record_track() -> None:
+    row = 'net.load_state_dict(torch.load("checkpoints/step_9000.pt"))'
+    body = scripts.PLAIN.replace("    total, count", f"    {row}\n    total, count", 1)
+    assert nothing_from_outside(case_of(body)).status is Status.REVIEW
+    told = nothing_from_outside(case_of(body, track="non_record"))
+    assert told.status is Status.PASS
+    assert "step_9000.pt" in told.summary

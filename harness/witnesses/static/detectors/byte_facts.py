@@ -16,11 +16,12 @@ from harness.witnesses.static.view import View
 
 SPACE = "\u2581"
 PIECES = frozenset(("id_to_piece", "IdToPiece"))
+BYTES = frozenset(("is_byte", "IsByte"))
 
 
 def detect(view: View) -> list[Fact]:
-    """The leading space counted twice, and a constant in place of a count."""
-    return [*twice(view), *constant(view)]
+    """The leading space counted twice, a byte that counts as several, and a constant in place of a count."""
+    return [*twice(view), *fallback(view), *constant(view)]
 
 
 def twice(view: View) -> list[Fact]:
@@ -40,6 +41,51 @@ def twice(view: View) -> list[Fact]:
             if again:
                 facts.append(describe(view, number, line, again))
     return facts[:1]
+
+
+def fallback(view: View) -> list[Fact]:
+    """Tables that give a byte-fallback token, which stands for one byte, another number of bytes."""
+    for number, source in enumerate(view.m.sources):
+        if not any(name in source.text for name in BYTES):
+            continue
+        for function in source.functions:
+            if (number, function.lineno) not in view.m.reached:
+                continue
+            for branch in ast.walk(function):
+                line = wrong_byte(branch) if isinstance(branch, ast.If) else 0
+                if line:
+                    return [byte_fact(view, number, line)]
+    return []
+
+
+def wrong_byte(branch: ast.If) -> int:
+    """The line under a condition on byte tokens that stores a number other than 1; or 0."""
+    asked = {
+        n.func.attr
+        for n in ast.walk(branch.test)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    }
+    negated = any(isinstance(n, ast.Not | ast.Or) for n in ast.walk(branch.test))
+    if not asked & BYTES or negated:
+        return 0
+    for statement in branch.body:
+        for store in element_stores(statement):
+            held = store.value.value if isinstance(store.value, ast.Constant) else 1
+            if isinstance(held, int | float) and held > 1:
+                return store.lineno
+    return 0
+
+
+def byte_fact(view: View, file: int, line: int) -> Fact:
+    """The fact of a byte token that counts as several bytes."""
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    return Fact(
+        "byte_count",
+        CERTAIN if doubt is None else DEPENDS,
+        f"the byte table gives a byte-fallback token, which stands for one byte, more than one (line {line})",
+        (view.lines.at(file, line),),
+        doubt,
+    )
 
 
 def adds_space(node: ast.AST) -> bool:
