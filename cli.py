@@ -25,6 +25,7 @@ from reports import (
     audits_json,
     nothing_json,
     print_audits,
+    print_rerun,
     write_atomically,
     write_ci,
     write_document,
@@ -139,8 +140,8 @@ def audit_command(
     console = Console()
     if device == "cuda" or nproc > 1:
         raise click.UsageError(
-            "the audit runs a submission at small scale on one CPU thread; a rerun at full scale on GPUs is not part of "
-            "this version. Leave --device and --nproc out."
+            "the audit runs a submission at small scale on one CPU thread; for full scale on GPUs there is `rerun`. "
+            "Leave --device and --nproc out."
         )
     one = sum((target is not None, pr is not None, changed)) == 1
     if (
@@ -224,6 +225,122 @@ def _audit_all(submissions: list[Submission], options: Options, most: int, conso
                 audit(submission, options, lambda step, name=name: status.update(f"{name}: {step}"))  # type: ignore[misc]
             )
     return audits
+
+
+@main.command(
+    "rerun",
+    epilog="""\b
+Examples:
+  python cli.py rerun TARGET --data data --tokenizer data/tokenizers/fineweb_1024_bpe.model --nproc 8 --device cuda
+  python cli.py rerun TARGET --data DIR --tokenizer FILE --work kept      # a second call resumes
+  python cli.py rerun TARGET --data DIR --tokenizer FILE --weights final_model.int8.ptz
+""",
+)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder of shards, or a data/ folder."
+)
+@click.option(
+    "--tokenizer", required=True, type=click.Path(path_type=Path), help="The tokenizer of these shards."
+)
+@click.option(
+    "--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes, one a GPU."
+)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+    help="cuda: at full scale; cpu: at small scale, emulated.",
+)  # fmt: skip
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Load this artifact, train none.",
+)
+@click.option("--length", type=click.IntRange(min=1), help="Tokens of a window.  [default: as claimed]")
+@click.option("--stride", type=click.IntRange(min=1), help="Stride of the windows.  [default: as claimed]")
+@click.option("--batch", type=click.IntRange(min=1), help="Windows at once; halved where memory runs out.")
+@click.option(
+    "--work", type=click.Path(path_type=Path), help="Folder of finished steps; a second call resumes."
+)
+@click.option(
+    "--timeout", default=3600.0, show_default=True, help="Seconds that one step's processes may take."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("report"),
+    show_default=True,
+    help="Folder for the reports.",
+)
+def rerun_command(
+    target: Path, data: Path, tokenizer: Path, nproc: int, device: str, weights: Path | None, length: int | None,
+    stride: int | None, batch: int | None, work: Path | None, timeout: float, out: Path,
+) -> None:  # fmt: skip
+    """Run TARGET once more, unmodified, and score the weights that it leaves by our own sliding windows.
+
+    Exit codes: 0 the claimed score was reproduced, or all was measured and it cannot be compared (--device cpu); 2 bad
+    input or no such device; 3 it was not reproduced, or a step did not finish; 4 the auditor itself failed.
+    """
+    from harness.reruns import audit_and_rerun, reproduced
+    from harness.witnesses.rerun import NoDevice, Settings
+    from harness.worlds.fineweb import official_data
+    from harness.worlds.shards import ShardError
+
+    console = Console()
+    settings = Settings(device, nproc, timeout, length, stride, batch, weights)
+    with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch, console.status("") as status:
+        try:
+            audited = audit_and_rerun(
+                load_target(target, Path(scratch)),
+                official_data(data, tokenizer),
+                work or Path(scratch) / "rerun",
+                default_sandbox(),
+                settings,
+                lambda step: status.update(f"rerun: {step}"),
+            )
+        except (IntakeError, ShardError, NoDevice, ValueError) as error:
+            raise BadInput(str(error)) from error
+        except SandboxUnavailable as error:
+            raise Failure(str(error)) from error
+    assert audited.case.rerun is not None
+    print_rerun(audited.case.rerun, console)
+    for file in write_reports([audited], out):
+        console.print(f"wrote {file}", style="dim", highlight=False)
+    sys.exit(0 if reproduced(audited.case.rerun) else Verdict.REVIEW.exit_code)
+
+
+@main.group("data")
+def data_group() -> None:
+    """The official data of the challenge."""
+
+
+@data_group.command("fetch")
+@click.option("--variant", default="sp1024", show_default=True, help="sp and the vocabulary, or byte260.")
+@click.option(
+    "--train-shards",
+    type=click.IntRange(min=0),
+    default=80,
+    show_default=True,
+    help="Training shards to fetch.",
+)
+@click.option("--repository", help="Another repository on Hugging Face with the same layout.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="The data folder."
+)
+def data_fetch(variant: str, train_shards: int, repository: str | None, out: Path) -> None:
+    """Fetch shards and tokenizer as the challenge's downloader does, checked; a second call resumes."""
+    from harness.worlds.fetch import FetchError, HuggingFace, fetch
+
+    source = HuggingFace(repository) if repository else HuggingFace()
+    try:
+        with Console(stderr=True).status("") as status:
+            fetched = fetch(variant, out, source, train_shards, status.update)
+    except (FetchError, OSError) as error:
+        raise BadInput(str(error)) from error
+    tokens = sum(f.tokens or 0 for f in fetched)
+    kept = sum(f.kept for f in fetched)
+    click.echo(
+        f"{len(fetched)} files, {kept} of them kept, {tokens:,} tokens in {out}; see token_counts.json"
+    )
 
 
 @main.command("render")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.emulate import Run
     from harness.witnesses.claims import ClaimFacts
     from harness.witnesses.probes import ProbeFacts
+    from harness.witnesses.rerun import RerunFacts
     from harness.witnesses.static import StaticFacts
     from harness.witnesses.trace import Trace
 
@@ -244,6 +245,7 @@ class Case:
     static_only: bool = False
     analysis: Analysis | None = None
     probes: ProbeFacts | None = None
+    rerun: RerunFacts | None = None
 
 
 @dataclasses.dataclass(frozen=True)

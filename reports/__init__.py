@@ -13,6 +13,7 @@ from reports.files import folder_names, write_atomically
 from reports.html import audit_html, index_html
 from reports.json_report import audit_json, audits_json, dump, nothing_json
 from reports.markdown import audit_markdown, index_markdown
+from reports.rerun_terminal import print_rerun
 from reports.result import Results, parse
 from reports.sarif import sarif
 from reports.terminal import print_audits
@@ -23,6 +24,7 @@ __all__ = [
     "audits_json",
     "nothing_json",
     "print_audits",
+    "print_rerun",
     "write_atomically",
     "write_ci",
     "write_document",

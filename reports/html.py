@@ -14,10 +14,11 @@ from markupsafe import Markup, escape
 from harness.analysis.tokens import THRESHOLDS
 from harness.case import Audit, Finding, worst
 from harness.version import VERSION
-from reports import prose, words
+from reports import prose, rerun_words, words
 from reports.svg.charts import along, histogram, lorenz
 from reports.svg.frontier import describe, frontier_plot, legend
 from reports.svg.probes import bound_plot, moves_plot
+from reports.svg.rerun import along_plot, gains_plot
 from reports.text import clip, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -55,7 +56,7 @@ def environment() -> Environment:
         finalize=lambda value: value if isinstance(value, Markup) else plain(value),
     )
     env.filters.update(_FILTERS)
-    env.globals.update(words=words, shown_groups=SHOWN_GROUPS)
+    env.globals.update(words=words, rerun_words=rerun_words, shown_groups=SHOWN_GROUPS)
     return env
 
 
@@ -113,6 +114,9 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "silent": _silent,
     "frontier_plot": lambda plot: frontier_plot("frontier", plot),
     "bound_plot": lambda found, name: bound_plot(name, found),
+    "gains_plot": lambda change, name: gains_plot(name, change),
+    "along_plot": lambda change, name: along_plot(name, change),
+    "mebibytes": rerun_words.mebibytes,
     "moves_plot": lambda found: moves_plot("moves", found),
     "describe": describe,
     "legend": legend,

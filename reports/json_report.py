@@ -33,6 +33,7 @@ def audit_json(audit: Audit, generated: str | None = None) -> dict[str, Any]:
         "trace": _trace(case),
         "analysis": _analysis(case),
         "probes": case.probes,
+        "rerun": case.rerun,
         "static_only": case.static_only,
         "auditor": {"version": VERSION},
     }

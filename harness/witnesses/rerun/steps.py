@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 
+FORMAT = 1
+"""Raised where the results of earlier versions cannot be read any more."""
+
+
 class StepFailed(Exception):
     """A step did not come to its end; the sentence says why. Finished steps stay."""
 
@@ -29,7 +33,7 @@ class Steps:
 
         A result is JSON data; its "files" (relative to the folder, with sizes) must still be there. `seconds` is added.
         """
-        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([FORMAT, inputs], sort_keys=True).encode()).hexdigest()
         kept = self._read().get(name)
         if isinstance(kept, dict) and kept.get("inputs") == digest and self._whole(kept["result"]):
             self.resumed.append(name)
