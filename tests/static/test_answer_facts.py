@@ -28,12 +28,20 @@ LEGAL = {
 """,
     "log-probabilities first": OUT + "        total -= F.log_softmax(out, -1).gather(-1, y[:, None]).sum()\n",
 }
+LEGAL["hidden states gathered where input tokens say, twice"] = (
+    OUT
+    + """        x = part[:-1][None]
+        state = torch.gather(net.logits(x), 1, x[..., None].clamp_max(3))
+        state = torch.gather(state * 2.0, 1, x[..., None].clamp_max(3))
+        total += F.cross_entropy(out + state.flatten(0, 1), y, reduction="sum")
+"""
+)
 
 
 @pytest.mark.parametrize("body", [BUILT, GATHERED])
 def test_scores_built_from_the_answer(body: str) -> None:
     found = look(scripts.script(scripts.PLAIN.replace(LINE, body)))
-    assert "target_gating" in kinds(found)
+    assert kinds(found, "depends") == {"target_gating"}
 
 
 @pytest.mark.parametrize("name", LEGAL)
