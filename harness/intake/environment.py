@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.intake.conversion import FAILURES, Interpreter, Unknown, candidates, same_value
 from harness.intake.names import assignments, bound_name, dotted_name, last_name
+from harness.intake.syntax import nodes, walk
 
 _READERS = ("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.setdefault", "os.environ.pop")
 _MAPPINGS = ("os.environ", "environ")
@@ -66,7 +67,7 @@ class Environment:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.tree = None
             return
-        self._nodes = list(ast.walk(self.tree))
+        self._nodes = nodes(self.tree)
         self._find_aliases()
         self._find_helpers()
         self._find_reads()
@@ -121,36 +122,22 @@ class Environment:
             and isinstance(n.value, ast.Lambda)
             and isinstance(n.targets[0], ast.Name)
         ]
+        asking = [(name, function, asks) for name, function in functions if (asks := _asks(function))]
         for _ in range(3):
             before = len(self._helpers)
-            for name, function in functions:
-                first = function.args.args[0].arg if function.args.args else None
-                if first == "self" and len(function.args.args) > 1:
-                    first = function.args.args[1].arg
-                if name not in self._helpers and first and self._asks_for(function, first):
+            for name, function, asks in asking:
+                if name not in self._helpers and any(map(self._asks_environment, asks)):
                     self._helpers[name] = function
             if len(self._helpers) == before:
                 break
 
-    def _asks_for(self, function: ast.FunctionDef | ast.Lambda, parameter: str) -> bool:
-        for node in ast.walk(function):
-            if (
-                isinstance(node, ast.Call)
-                and node.args
-                and _is_name(node.args[0], parameter)
-                and (self._reader(node) or last_name(node.func) in self._helpers)
-            ):
-                return True
-            if (
-                isinstance(node, ast.Subscript)
-                and dotted_name(node.value) in self._maps
-                and _is_name(node.slice, parameter)
-            ):
-                return True
-        return False
+    def _asks_environment(self, node: ast.Call | ast.Subscript) -> bool:
+        if isinstance(node, ast.Call):
+            return self._reader(node) or last_name(node.func) in self._helpers
+        return dotted_name(node.value) in self._maps
 
     def _find_reads(self) -> None:
-        in_helper = {id(n) for f in self._helpers.values() for n in ast.walk(f)}
+        in_helper = {id(n) for f in self._helpers.values() for n in walk(f)}
         for node in self._nodes:
             if id(node) in in_helper:
                 continue
@@ -191,7 +178,7 @@ class Environment:
     def _find_targets(self) -> None:
         for node in self._nodes:
             for target, value in assignments(node):
-                names = {self._reads[id(n)][0] for n in ast.walk(value) if id(n) in self._reads}
+                names = {self._reads[id(n)][0] for n in walk(value) if id(n) in self._reads}
                 for name in names:
                     held = self.variables[name]
                     self.variables[name] = dataclasses.replace(
@@ -271,4 +258,18 @@ class Environment:
 
 def _is_name(node: ast.AST, name: str) -> bool:
     """Whether the node is that name, or a call chain on it such as ``name.upper()``."""
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
+
+
+def _asks(function: ast.FunctionDef | ast.Lambda) -> list[ast.Call | ast.Subscript]:
+    """What a function asks with its first parameter (after self): `f(name)`, `f(name, 3)`, `held[name]`."""
+    given = function.args.args
+    if not given:
+        return []
+    first = given[1].arg if given[0].arg == "self" and len(given) > 1 else given[0].arg
+    return [
+        n
+        for n in walk(function)
+        if (isinstance(n, ast.Call) and n.args and _is_name(n.args[0], first))
+        or (isinstance(n, ast.Subscript) and _is_name(n.slice, first))
+    ]

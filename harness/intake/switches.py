@@ -12,6 +12,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.intake import syntax
 from harness.intake.environment import Environment
 from harness.witnesses.claims.log import Log
 
@@ -141,7 +142,9 @@ class _Walker:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._functions = {
-            n.name for n in ast.walk(environment.tree or ast.Module([], [])) if isinstance(n, ast.FunctionDef)
+            n.name
+            for n in syntax.walk(environment.tree or ast.Module([], []))
+            if isinstance(n, ast.FunctionDef)
         }
         self.prints: list[tuple[str | None, _Print]] = []
         self.callers: dict[str, list[tuple[str | None, frozenset[Test], bool]]] = {}
@@ -188,7 +191,7 @@ class _Walker:
     def _expressions(
         self, nodes: Sequence[ast.AST], function: str | None, tests: frozenset[Test], certain: bool
     ) -> None:
-        for call in (n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Call)):
+        for call in (n for node in nodes for n in syntax.nodes(node) if isinstance(n, ast.Call)):
             name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             if name in self._functions:
                 self.callers.setdefault(name, []).append((function, tests, certain))
@@ -248,10 +251,9 @@ def _leaves(statement: ast.stmt) -> bool:
     """Whether the statement may return, so that later ones of the function are not surely reached."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return False
-    inner = {
-        id(n)
-        for function in ast.walk(statement)
-        if isinstance(function, ast.FunctionDef | ast.Lambda)
-        for n in ast.walk(function)
-    }
-    return any(isinstance(n, ast.Return) and id(n) not in inner for n in ast.walk(statement))
+    found = syntax.nodes(statement)
+    returns = {id(n) for n in found if isinstance(n, ast.Return)}
+    for function in found if returns else ():
+        if isinstance(function, ast.FunctionDef | ast.Lambda):
+            returns -= {id(n) for n in syntax.walk(function)}
+    return bool(returns)

@@ -72,8 +72,8 @@ def hidden_switches(m: Machine, claim: Claim) -> dict[str, str]:
 
 def prints(m: Machine, branch: Branch, wanted: set[str]) -> bool:
     """Whether code that is kept off has a string with all the words of the claimed line."""
-    for node in m.sources[branch.file].nodes:
-        if isinstance(node, ast.JoinedStr | ast.Constant) and branch.first <= node.lineno <= branch.last:
+    for node in m.sources[branch.file].strings:
+        if branch.first <= node.lineno <= branch.last:
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(str(p.value) for p in parts if isinstance(p, ast.Constant))
             if wanted <= set(claimed.words(text)):
@@ -119,7 +119,7 @@ def prints_score(m: Machine, branch: Branch) -> bool:
         and isinstance(node.value, str)
         and branch.first <= node.lineno <= branch.last
         and "bpb" in node.value.lower()
-        for node in m.sources[branch.file].nodes
+        for node in m.sources[branch.file].strings
     )
 
 

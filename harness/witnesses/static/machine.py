@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from harness.intake import syntax
 from harness.witnesses.static.events import Branch, Event, Frame, Guard, LoopStep, Printed
 from harness.witnesses.static.values import (
     CLEAN,
@@ -85,7 +86,29 @@ class Source:
     @functools.cached_property
     def nodes(self) -> list[ast.AST]:
         """Every node of the tree; a walk costs as much as following a small script, so it is done once."""
-        return list(ast.walk(self.tree))
+        return syntax.nodes(self.tree)
+
+    @functools.cached_property
+    def strings(self) -> list[ast.JoinedStr | ast.Constant]:
+        """Every string and number."""
+        return [n for n in self.nodes if isinstance(n, ast.JoinedStr | ast.Constant)]
+
+    @functools.cached_property
+    def assigned(self) -> dict[str, list[ast.expr]]:
+        """What each name is set to, as a variable, a field or an attribute, in the order of the nodes."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.nodes:
+            if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            named = {
+                t.id if isinstance(t, ast.Name) else t.attr
+                for t in targets
+                if isinstance(t, ast.Name | ast.Attribute)
+            }
+            for name in named:
+                found.setdefault(name, []).append(node.value)
+        return found
 
     @functools.cached_property
     def functions(self) -> list[ast.FunctionDef]:

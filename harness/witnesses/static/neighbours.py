@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from harness.intake import syntax
 from harness.witnesses.static.machine import Machine
 
 NAMES = re.compile(r"bos(?![a-z])|doc|mask|bound|segment|cu_?seq|fresh|start", re.IGNORECASE)
@@ -37,16 +38,21 @@ def mixes(m: Machine) -> list[Mix]:
     """Every blend in code that the followed path entered, each once."""
     found: dict[tuple[int, int], Mix] = {}
     for number, source in enumerate(m.sources):
-        if ":-1" not in source.text.replace(" ", "") and ".roll(" not in source.text:
+        if not may_shift(source.text):
             continue
         for function in source.functions:
-            if (number, function.lineno) not in m.reached:
+            if (number, function.lineno) not in m.reached or not may_shift(source.body(function)):
                 continue
             for line, mask in of_function(function):
                 if not switched_off(m, number, line):
                     seen = mask or around_calls(source.nodes, function)
                     found.setdefault((number, line), Mix(number, line, seen))
     return list(found.values())
+
+
+def may_shift(text: str) -> bool:
+    """Whether code may move a tensor on by one position."""
+    return ":-1" in text.replace(" ", "") or ".roll(" in text
 
 
 def switched_off(m: Machine, file: int, line: int) -> bool:
@@ -56,19 +62,20 @@ def switched_off(m: Machine, file: int, line: int) -> bool:
 
 def of_function(function: ast.FunctionDef) -> Iterator[tuple[int, int | None]]:
     """(line, line of its mask or None) of each blend in a function."""
-    assigned = assignments(function)
-    hashed = {id(inner) for node in ast.walk(function) if is_hash(node) for inner in ast.walk(node)}
-    for node in ast.walk(function):
+    nodes = syntax.nodes(function)
+    assigned = assignments(nodes)
+    hashed = {id(inner) for node in nodes if is_hash(node) for inner in syntax.walk(node)}
+    for node in nodes:
         if isinstance(node, ast.expr) and id(node) not in hashed:
             held = blended(node, assigned)
             if held is not None:
                 yield node.lineno, mask_of(node, held, assigned)
 
 
-def assignments(function: ast.FunctionDef) -> dict[str, list[ast.expr]]:
+def assignments(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
     """What each name of a function is assigned, in order."""
     found: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(function):
+    for node in nodes:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found.setdefault(node.targets[0].id, []).append(node.value)
     return found

@@ -152,31 +152,12 @@ def resolved(view: View, source: Source, node: ast.expr) -> Limit | None:
             return known, ()
         return None
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    values = [v for held in view.m.sources for v in held_by(held, name)] if name else []
+    values = [v for held in view.m.sources for v in held.assigned.get(name, ())] if name else []
     if len(values) != 1 or any(a.arg == name for f in source.functions for a in f.args.args):
         return None
     if isinstance(values[0], ast.Name | ast.Attribute):
         return None
     return resolved(view, source, values[0]) or setting(view, values[0])
-
-
-def held_by(source: Source, name: str) -> list[ast.expr]:
-    """What a name is set to in a file, as a variable, a field or an attribute."""
-    found: list[ast.expr] = []
-    for node in source.nodes:
-        if isinstance(node, ast.Assign):
-            targets = node.targets
-        elif isinstance(node, ast.AnnAssign | ast.AugAssign):
-            targets = [node.target]
-        else:
-            continue
-        named = [
-            t.id if isinstance(t, ast.Name) else t.attr if isinstance(t, ast.Attribute) else ""
-            for t in targets
-        ]
-        if name in named and node.value is not None:
-            found.append(node.value)
-    return found
 
 
 def setting(view: View, value: ast.expr) -> Limit | None:
