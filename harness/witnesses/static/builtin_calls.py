@@ -701,7 +701,8 @@ def subprocess_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     "ctypes.PyDLL",
 )
 def native(m: Machine, args: Args, kwargs: Kwargs) -> Value:
-    m.natives.append((text_of(args[0]) if args else "library", m.file, m.line))
+    name = text_of(args[0] if args else kwargs.get("name"))
+    m.natives.append((name or "library", m.file, m.line))
     return Val(taint=CLEAN.with_marks(("native", m.line)))
 
 

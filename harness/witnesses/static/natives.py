@@ -38,11 +38,12 @@ def sites(m: Machine, lines: Lines) -> tuple[Site, ...]:
 
 def named(m: Machine, line: int) -> str:
     """What a library that is loaded at a line is called, with the C sources that the submission brings or holds."""
-    words = next((words for words, _, at in m.natives if at == line and words not in ("", "library")), "")
+    words, file = next(((words, file) for words, file, at in m.natives if at == line), ("library", 0))
     held = [name or f"the C source at line {first}" for name, first, _ in sources(m)][:3]
-    told = f"the library {words[-60:]}" if words else "the library"
+    told = "the library" if words == "library" else f"the library {words[-60:]}"
+    where = f"line {line}" + (f" of {m.sources[file].display}" if file else "")
     made = f", made from {' and '.join(held)}," if held else ""
-    return f"{told} loaded at line {line}{made}"
+    return f"{told} loaded at {where}{made}"
 
 
 def harmless(words: str) -> bool:
