@@ -6,7 +6,9 @@ import dataclasses
 import lzma
 
 from harness.case import Claim, Evidence, Submission
+from harness.witnesses.claims.arithmetic import Slip, slips
 from harness.witnesses.claims.code import CodeOfLog, code_of
+from harness.witnesses.claims.configuration import Difference, differences
 from harness.witnesses.claims.log import Log, ScoreLine
 from harness.witnesses.claims.packaging import Packaging, packaging
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
@@ -23,9 +25,11 @@ __all__ = [
     "Calibration",
     "ClaimFacts",
     "CodeOfLog",
+    "Difference",
     "Packaging",
     "Preparation",
     "RunFacts",
+    "Slip",
     "Standing",
     "Stated",
     "examine",
@@ -70,6 +74,8 @@ class ClaimFacts:
     readme_states_score: bool | None
     standing: Standing | None = None
     code: tuple[CodeOfLog, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    slips: tuple[Slip, ...] = ()
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -99,7 +105,12 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
         readme_states_score=_readme_states(submission, claim),
         standing=standing(submission, claimed, runs, per_seed, main[0] if main else None),
     )
-    return dataclasses.replace(facts, code=_code(submission, logs, facts.behind))
+    return dataclasses.replace(
+        facts,
+        code=_code(submission, logs, facts.behind),
+        differences=differences(logs, facts.behind, claim.environment()),
+        slips=slips(submission),
+    )
 
 
 def _code(submission: Submission, logs: list[Log], runs: tuple[RunFacts, ...]) -> tuple[CodeOfLog, ...]:
