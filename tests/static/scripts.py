@@ -367,6 +367,18 @@ HOOKED = CALIBRATED.replace(
     "    net.register_forward_hook(lambda module, given, made: seen.append(given[0]))\n",
 )
 
+GOVERNED = """
+class Governed(Net):
+    def __init__(self, vocab, width):
+        super().__init__(vocab, width)
+        self.share = nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def logits(self, ids):
+        if self.training:
+            self.share.copy_(ids.float().mean())
+        return super().logits(ids) * self.share
+""" + PLAIN.replace("    total, count", "    net.eval()\n    total, count", 1)
+
 
 def script(body: str, *, adapt: int = 1, limit: str = "600.0", tail: str = TAIL) -> str:
     """A whole script around one way of evaluating."""

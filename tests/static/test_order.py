@@ -134,6 +134,13 @@ def test_a_setting_chosen_by_the_loss_of_training_tokens_after_the_clock_is_a_qu
     assert kinds(hooked, "certain") == {"gptq_calibration_eval_time"}
 
 
+def test_what_a_model_does_in_training_only_it_does_not_do_while_it_scores() -> None:
+    tail = scripts.TAIL.replace("net = Net(", "net = Governed(")
+    assert kinds(look(scripts.script(scripts.GOVERNED, tail=tail))) == set()
+    adapting = scripts.GOVERNED.replace("if self.training", "if not self.training")
+    assert kinds(look(scripts.script(adapting, tail=tail)))
+
+
 def test_slices_beyond_number_are_followed_without_their_places() -> None:
     body = scripts.PLAIN.replace(
         "        total +=",

@@ -80,7 +80,7 @@ def key_of(m: Machine, function: Fn, args: list[Value], kwargs: dict[str, Value]
     named = sorted((name, form(value)) for name, value in kwargs.items())
     if None in forms or any(f is None for _, f in named) or not any(taint_of(a).tokens for a in args):
         return None
-    return (id(function.node), owner.number, m.version, tuple(forms), tuple(named))
+    return (id(function.node), owner.number, owner.evaluating, m.version, tuple(forms), tuple(named))
 
 
 def form(value: Value) -> Any:

@@ -172,9 +172,19 @@ def library_attribute(m: Machine, obj: Obj, attr: str) -> Value:
     if is_module(obj):
         if attr in ("weight", "bias") or attr.startswith(("weight_", "bias_")):
             return owned(obj)
+        if attr == "training" and evaluating(obj):
+            return Val(const=False)
         if attr in ("training", "in_features", "out_features", "num_embeddings", "embedding_dim"):
             return Val()
     return Bound(obj, attr)
+
+
+def evaluating(obj: Obj) -> bool:
+    """Whether the whole model that a module belongs to was last told to evaluate. That it trains is never taken for
+    certain: only what stands under `if self.training` in a pass that scores is left out."""
+    while obj.parent is not None:
+        obj = obj.parent
+    return obj.evaluating
 
 
 def owned(obj: Obj) -> Val:

@@ -592,9 +592,11 @@ def call_module(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict
             return sequence_of(Seq([Val(), each], "tuple") if name == "items" else each)
     if name in ("forward", "__call__"):
         return library.call_library_object(m, obj, args, kwargs)
+    if name in ("eval", "train"):
+        mode = const(args[0]) if args else True
+        obj.evaluating = name == "eval" or mode is False
+        return obj
     if name in (
-        "eval",
-        "train",
         "to",
         "cuda",
         "cpu",

@@ -222,10 +222,13 @@ class Obj:
     """An instance of a class.
 
     `updates` are the events that changed its parameters since they were last set; `resets` names the parameters that
-    were set anew since the last update ("" stands for all of them).
+    were set anew since the last update ("" stands for all of them). `evaluating` is True from `eval()` to the next
+    `train()` of a module.
     """
 
-    __slots__ = ("attrs", "cls", "line", "loops", "number", "owners", "parent", "resets", "updates")
+    __slots__ = (
+        "attrs", "cls", "evaluating", "line", "loops", "number", "owners", "parent", "resets", "updates",
+    )  # fmt: skip
 
     def __init__(self, cls: Cls | Ext, number: int, line: int, loops: tuple[int, ...]) -> None:
         self.cls = cls
@@ -237,6 +240,7 @@ class Obj:
         self.updates: frozenset[int] = EMPTY
         self.resets: set[str] = set()
         self.owners: dict[int, Obj] = {}
+        self.evaluating = False
 
 
 class Fn:
