@@ -49,19 +49,22 @@ class WorldSummary:
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """One way to run a script: how far it shrinks, which settings stay as claimed, started by torchrun or plainly.
+    """One way to run a script: how far it shrinks, which settings stay as claimed (or shrink to `least`), started by
+    torchrun or plainly.
 
     `lazy_annotations` reads annotations as Python 3.14 does (PEP 649): they are not evaluated when a function is defined.
     """
 
     shrink: Shrink = "small"
     keep: frozenset[str] = frozenset()
+    least: int | None = None
     torchrun: bool = True
     lazy_annotations: bool = False
 
     def __str__(self) -> str:
         words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
-        kept = f" with {', '.join(sorted(self.keep))} as claimed" if self.keep else ""
+        size = "as claimed" if self.least is None else f"of {self.least:,}"
+        kept = f" with {', '.join(sorted(self.keep))} {size}" if self.keep else ""
         lazy = ", with annotations as in Python 3.14" if self.lazy_annotations else ""
         return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy
 
@@ -152,7 +155,8 @@ def emulate(
 def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str, str, str]]) -> Way | None:
     """Another way to run a script that crashed with `reason`; None where our scale or launcher cannot be why.
 
-    Settings that the message itself names stay as claimed; then everything shrinks less.
+    Settings that the message itself names shrink to the least value that it names, or stay as claimed; then everything
+    shrinks less.
     """
     if outcome != "crashed":
         return None
@@ -165,7 +169,10 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
     words = set(re.findall(r"[a-z_]\w*", reason.partition(": ")[2].lower()))
     named = {name.lower() for name, _, _ in overrides} & words
     if named and not way.keep:
-        return dataclasses.replace(way, keep=frozenset(named))
+        least = re.search(r">=\s?(\d{1,9})\b", reason)
+        return dataclasses.replace(way, keep=frozenset(named), least=int(least[1]) if least else None)
+    if way.least is not None:
+        return dataclasses.replace(way, least=None)
     milder: dict[Shrink, Shrink] = {"small": "mild", "mild": "full_width"}
     return dataclasses.replace(way, shrink=milder[way.shrink]) if way.shrink in milder else None
 
@@ -181,6 +188,7 @@ def _attempt(
         helpers=_helpers(submission, script),
         shrink=way.shrink,
         keep=way.keep,
+        least=way.least,
         tuning=tuning,
     )
     world = world or miniature(

@@ -65,9 +65,11 @@ def scale_profile(
     helpers: Mapping[str, str] | None = None,
     shrink: Shrink = "small",
     keep: Collection[str] = (),
+    least: int | None = None,
     tuning: Tuning | None = None,
 ) -> Scale:
-    """The profile for a script with its claimed settings; names in `keep` (lower case) stay as claimed.
+    """The profile for a script with its claimed settings; names in `keep` (lower case) stay as claimed, or shrink to
+    `least` where that is given.
 
     `helpers` are the other Python files of the submission, by path; those that the script names shrink with it.
     `tuning` is what an experiment changes besides. Raises SyntaxError when the source does not parse.
@@ -90,9 +92,10 @@ def scale_profile(
     for number in found:
         new = tuning.tuned(number.name, number.value) if tuning else None
         new = shrunk(number.name, number.value, sizes) if new is None else new
-        if new is None or not {number.name.lower(), (number.variable or number.name).lower()}.isdisjoint(
-            keep
-        ):
+        kept = not {number.name.lower(), (number.variable or number.name).lower()}.isdisjoint(keep)
+        if kept and new is not None:
+            new = None if least is None or least >= number.value else max(new, least)
+        if new is None:
             continue
         was = f"{number.value:g}" if number.value % 1 else str(int(number.value))
         overrides[number.variable or number.option or number.name, was] = str(new)

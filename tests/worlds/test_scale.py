@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from harness.emulate import Way, other_way
 from harness.worlds.scale import scale_profile
 
 SCRIPT = """
@@ -184,3 +185,28 @@ def test_a_setting_that_is_kept_stays_as_claimed() -> None:
     assert "TRAIN_SEQ_LEN" in scale_profile(SCRIPT, {}).env
     assert "TRAIN_SEQ_LEN" not in kept.env
     assert "MODEL_DIM" in kept.env
+
+
+def test_a_setting_shrinks_to_the_least_that_the_script_takes() -> None:
+    source = 'import os\nbuckets = int(os.environ.get("NGRAM_EVAL_BUCKETS", 4_194_304))\n'
+    used = [scale_profile(source, {}, keep=keep, least=least).env for keep, least in KEPT]
+    assert [e.get("NGRAM_EVAL_BUCKETS") for e in used] == ["256", "1024", None, None]
+
+
+KEPT: list[tuple[set[str], int | None]] = [
+    (set(), None),
+    ({"ngram_eval_buckets"}, 1_024),
+    ({"ngram_eval_buckets"}, None),
+    ({"ngram_eval_buckets"}, 1 << 23),
+]
+
+
+def test_the_least_is_read_from_what_the_script_said() -> None:
+    crash = "ValueError at line 904 of the script: NGRAM_EVAL_BUCKETS must be a power of two >=1024, got 256"
+    changed = [("NGRAM_EVAL_BUCKETS", "4194304", "256")]
+    first = other_way(Way(), "crashed", crash, changed)
+    assert first == Way(keep=frozenset({"ngram_eval_buckets"}), least=1_024)
+    assert str(first) == "at the same scale with ngram_eval_buckets of 1,024"
+    assert other_way(first, "crashed", crash, changed) == Way(keep=first.keep)
+    plain = other_way(Way(), "crashed", "ValueError at line 9 of the script: bad NGRAM_EVAL_BUCKETS", changed)
+    assert plain == Way(keep=first.keep)
