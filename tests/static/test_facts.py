@@ -467,6 +467,8 @@ LIMITED = {
     "a literal": (f"    for n, start in enumerate({EACH}):\n        if n >= 20:\n{STOP}", "certain"),
     "a counter": (f"    n = 0\n{LOOP}        n += 1\n        if n > s.most:\n{STOP}", "depends"),
     "windows": ("    for i in range(500):\n        start = i * 1024\n", "certain"),
+    "many rounds": (f"    for n, start in enumerate({EACH}):\n        if n >= 500:\n{STOP}", "depends"),
+    "all rounds": (f"    for n, start in enumerate({EACH}):\n        if n >= 99_999:\n{STOP}", ""),
     "a slice": (f"    import itertools\n    for start in itertools.islice({EACH}, 20):\n", "certain"),
     "all windows": ("    for i in range((val.numel() - 1) // s.seq):\n        start = i * s.seq\n", ""),
     "its end": (f"{LOOP}        if start >= val.numel() - 2:\n{STOP}", ""),

@@ -15,7 +15,11 @@ from harness.witnesses.static.neighbours import called, switched_off
 from harness.witnesses.static.view import View
 
 UNLIMITED = 1_000_000
-"""So many batches are no limit."""
+"""A number like this is no limit."""
+
+FEW, MANY = 64, 5_000
+"""Eight processes with batches of 65,536 tokens are through the whole set in 119 rounds: fewer are a part of it in any
+case. After many rounds with the smallest batches in use they are through as well."""
 
 SMALL = 10_000_000
 """The validation set has 40 to 62 million tokens; what covers fewer than these is a part of it."""
@@ -31,6 +35,7 @@ class End:
     line: int
     words: str
     names: tuple[str, ...]
+    doubt: str | None = None
 
 
 def detect(view: View) -> list[Fact]:
@@ -63,7 +68,7 @@ def early_end(view: View, file: int, loop: ast.For | ast.While) -> End | None:
                 view.m, file, statement.body[0].lineno
             )
             if limit is not None and not off:
-                return End(statement.lineno, f"ends after {limit[0]:,} rounds", limit[1])
+                return rounds(statement.lineno, "ends after", limit)
     if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
         return None
     called_with = loop.iter.args
@@ -79,7 +84,15 @@ def taken(view: View, source: Source, call: ast.Call) -> End | None:
     if called(call) != "islice" or len(call.args) != 2:
         return None
     limit = resolved(view, source, call.args[1])
-    return End(call.lineno, f"takes {limit[0]:,} rounds", limit[1]) if limit else None
+    return rounds(call.lineno, "takes", limit) if limit else None
+
+
+def rounds(line: int, verb: str, limit: Limit) -> End | None:
+    """An end after so many rounds, whose batches are of a size that is not known."""
+    if limit[0] > MANY:
+        return None
+    doubt = "how many tokens are scored in a round" if limit[0] > FEW else None
+    return End(line, f"{verb} {limit[0]:,} rounds", limit[1], doubt)
 
 
 def windows(view: View, source: Source, loop: ast.For, stop: ast.expr) -> End | None:
@@ -173,8 +186,8 @@ def setting(view: View, value: ast.expr) -> Limit | None:
 def fact(view: View, loss: Loss, file: int, end: End) -> Fact:
     """The sentence; in doubt where the number is the default of a setting that the claim does not mention."""
     unsaid = [name for name in end.names if name not in view.claim.environment()]
-    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
-    if doubt is None and unsaid:
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else end.doubt
+    if unsaid and not view.claim.ambiguous:
         doubt = f"whether the claimed run left {' and '.join(unsaid)} at its default"
     return Fact(
         "partial_val",
