@@ -75,6 +75,17 @@ def test_the_loss_with_the_most_context_counts(book: inside.Calls, tmp_path: Pat
     assert np.isnan(found.losses[48:]).all()
 
 
+def test_figures_on_the_way_end_no_pass(book: inside.Calls, tmp_path: Path) -> None:
+    loss(0)
+    book.mark(inside.PRINT, b"10% running_bpb:2.0")
+    loss(32)
+    book.mark(inside.PRINT, b"final val_bpb:1.0")
+    loss(64)
+    book.close()
+    found = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW, ["10% running_bpb:2.0"])
+    assert [(p.seen, p.lines) for p in found] == [(2 * ROW, ("final val_bpb:1.0",)), (ROW, ("",))]
+
+
 def test_a_mean_is_noted_token_by_token(book: inside.Calls, tmp_path: Path) -> None:
     mean = loss(64, reduction="mean")
     book.close()

@@ -19,7 +19,7 @@ from harness.witnesses.rerun import hardware, runs, scoring
 from harness.witnesses.rerun.beside import claimed_beside, own_pass, windows
 from harness.witnesses.rerun.changes import change
 from harness.witnesses.rerun.facts import Artifact, Change, Measured, Outcome, OwnPass, RerunFacts, Step
-from harness.witnesses.rerun.passes import Pass, rebuild
+from harness.witnesses.rerun.passes import rebuild
 from harness.witnesses.rerun.process import Place
 from harness.witnesses.rerun.quantization import Comparison, Yardstick, compare, reference
 from harness.witnesses.rerun.settings import Progress, Settings
@@ -252,10 +252,11 @@ class Job:
         """The script's own evaluation as its losses show it."""
         out, length = self.folder / "run" / "out", windows(self.place, self.settings)[0]
         files = [out / f"calls-{r}.bin" for r in range(self.settings.processes)]
-        made: list[Pass] = []
+        finals = {s.text for s in self.log.finals()} if self.log else set()
+        running = sorted({s.text for s in self.log.scores} - finals) if self.log else []
 
         def work() -> dict[str, Any]:
-            made.extend(rebuild(files, self.data.val_stream()[1:], length))
+            made = rebuild(files, self.data.val_stream()[1:], length, running)
             for number, found in enumerate(made):
                 np.save(self.folder / f"pass-{number}.npy", found.losses)
             lines = [dataclasses.asdict(own_pass(p, self.data, self.log, self.line)) for p in made]
@@ -264,7 +265,7 @@ class Job:
 
         result = self._step(
             "passes",
-            [[runs.fingerprint(f) for f in files], length],
+            [[runs.fingerprint(f) for f in files], length, running],
             work,
             lambda r: f"{len(r['passes'])} seen",
         )

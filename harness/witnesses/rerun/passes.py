@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +88,14 @@ def adapts(file: Path) -> bool:
     return False
 
 
-def rebuild(files: list[Path], targets: npt.NDArray[np.uint16], row: int) -> list[Pass]:
-    """The passes of a run, from the records of all its processes; `targets` are val tokens 1.., `row` the usual length."""
-    prints = [c for c in read_calls(files[0]) if c.kind == PRINT] if files else []
+def rebuild(
+    files: list[Path], targets: npt.NDArray[np.uint16], row: int, running: Collection[str] = ()
+) -> list[Pass]:
+    """The passes of a run, from the records of all its processes; `targets` are val tokens 1.., `row` the usual length.
+
+    Lines in `running` are figures on the way, and end no pass.
+    """
+    prints = [c for c in read_calls(files[0]) if c.kind == PRINT and c.text.strip()[:300] not in running]
     ends = [c.time for c in prints] + [np.iinfo(np.int64).max]
     makers = [_Maker(targets.size) for _ in ends]
     for file in files:
