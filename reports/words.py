@@ -12,6 +12,7 @@ from rules.registry import MUST_HAVE, all_rules
 
 if TYPE_CHECKING:
     from harness.emulate import Run
+    from harness.witnesses.claims import RunFacts, Stated
 
 STATUS = {
     Status.PASS: "Pass",
@@ -158,6 +159,16 @@ def experiments(case: Case) -> list[tuple[str, str, str]]:
         ("Again", made.again),
     )
     return [(name, PROBE[found.status], found.reason) for name, found in named if found is not None]
+
+
+def runs(case: Case) -> tuple[RunFacts, ...]:
+    """The runs behind the claimed score, the claimed one first; none where no log states it."""
+    return case.claims.behind if case.claims is not None else ()
+
+
+def stated_seconds(stated: Stated | None) -> str:
+    """Milliseconds that a log states, in seconds; a dash where it is silent."""
+    return number(stated.value / 1000.0 if stated is not None else None, 1)
 
 
 def place(evidence: Evidence) -> str:
