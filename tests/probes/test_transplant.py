@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.intake import load_target
 from harness.intake.claim import claimed_configuration
 from harness.sandbox import default_sandbox
 from harness.witnesses.probes import Laboratory, ProbeFacts
+from harness.witnesses.probes.again import again
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, NOT_COVERED, Transplant
 from harness.witnesses.probes.printed import Line
 from harness.witnesses.probes.transplant import APART, equal, transplant
@@ -83,8 +85,18 @@ def test_what_the_score_rests_on(name: str, tmp_path: Path) -> None:
     assert (found.status, found.shards) == (status, shards), found
     case = dataclasses.replace(lab.case, probes=ProbeFacts(transplant=found))
     assert score_comes_from_the_artifact(case).status is ruled
+    assert found.among == (found.status == CLEAR)
     fails = training_data_stays_in_training(case).status is Status.FAIL
     assert fails == (shards == "changed")
+
+
+def test_a_run_among_the_files_of_the_first_is_not_made_twice(tmp_path: Path) -> None:
+    """No sandbox is asked: the transplanted run has shown it."""
+    lab = Laboratory(None, None, tmp_path, tmp_path, None, 1.0)  # type: ignore[arg-type]
+    lab = dataclasses.replace(lab, case=SimpleNamespace(run=None, claim=None, submission=None))  # type: ignore[arg-type]
+    moved = Transplant(CLEAR, "x", own="a", transplanted="b", among=True)
+    assert again(lab, moved).status == CLEAR
+    assert again(lab, dataclasses.replace(moved, among=False)).status == NOT_COVERED
 
 
 def line(loss: float, bpb: float | None = 1.5) -> Line:

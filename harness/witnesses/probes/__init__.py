@@ -56,17 +56,23 @@ __all__ = [
 def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
     """Make these experiments, side by side where there are cores for it: each is a chain of runs of one thread."""
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        files = pool.submit(_of_files, lab, probes)
         random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
         later = pool.submit(future, lab) if FUTURE in probes else None
-        once_more = pool.submit(again, lab) if AGAIN in probes else None
         copied = pool.submit(repeating, lab) if REPEATING in probes else None
-        replaced = pool.submit(transplant, lab) if TRANSPLANT in probes else None
         beside = pool.submit(neighbour, lab) if NEIGHBOUR in probes else None
+        moved, once_more = files.result()
         return ProbeFacts(
             incompressibility=random.result() if random else None,
             future=later.result() if later else None,
-            again=once_more.result() if once_more else None,
+            again=once_more,
             repeating=copied.result() if copied else None,
-            transplant=replaced.result() if replaced else None,
+            transplant=moved,
             neighbour=beside.result() if beside else None,
         )
+
+
+def _of_files(lab: Laboratory, probes: Sequence[str]) -> tuple[Transplant | None, Again | None]:
+    """The two experiments on what files carry: the first may have made a run of the second needless."""
+    moved = transplant(lab) if TRANSPLANT in probes else None
+    return moved, again(lab, moved) if AGAIN in probes else None

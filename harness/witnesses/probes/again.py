@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from harness.emulate import Run
 from harness.witnesses.probes import facts
-from harness.witnesses.probes.facts import Again
+from harness.witnesses.probes.facts import Again, Transplant
 from harness.witnesses.probes.laboratory import Laboratory
 from harness.witnesses.probes.printed import Line, claimed_line
 
 
-def again(lab: Laboratory) -> Again:
-    """Run the experiment."""
+def again(lab: Laboratory, moved: Transplant | None = None) -> Again:
+    """Run the experiment. Where a run with another artifact found all that the first had left and printed the score of that
+    artifact, as in an empty folder, `moved` has shown already that nothing else of it counts."""
     run = lab.case.run
     first = _line(lab, run)
+    if moved is not None and moved.status == facts.CLEAR and moved.among:
+        words = "A run among the files of the first, with another artifact, prints the score of that: nothing else counted."
+        return Again(facts.CLEAR, words, moved.own, moved.transplanted)
     if run is None or first is None:
         return Again(facts.NOT_COVERED, "The script did not reach its score.")
     second = _line(lab, lab.run_in(lab.world, None, "again", left=run.out / "work"))

@@ -126,7 +126,7 @@ class Transplant:
     run, of the run on other training data, and of the first run again with the artifact of the second. `files` are the
     names that were exchanged. `shards` is what exchanging the training shards instead, when the artifact is read, did to
     the score: "same", "changed", "doubtful" (changed, and the books do not balance), "unknown", or "not_asked"; `without`
-    is the line that was printed then.
+    is the line that was printed then. `among` tells that the run with the other artifact found all that the first had left.
     """
 
     status: str
@@ -138,6 +138,7 @@ class Transplant:
     shards: str = "not_asked"
     shards_reason: str = ""
     without: str | None = None
+    among: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

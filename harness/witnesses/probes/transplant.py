@@ -104,34 +104,46 @@ def _transplanted(
 ) -> tuple[Transplant, Line | None]:
     """The script with the file that the other run read back last; where that is not all that scored, with all of them.
 
-    The line is None where nothing can be said.
+    The first run of it finds what the audit's own run left: where it prints the other score, nothing of that counted
+    either. The line is None where nothing can be said.
     """
     theirs = {f.name for f in donor.files}
     both = tuple(f.name for f in files if f.name in theirs)
     line = None
-    for names in dict.fromkeys([both[:1], both]):
-        run = lab.run_in(lab.world, None, f"transplanted-{len(names)}", exchange=_exchange(names, donor.run))
+    tries = ((both[:1], True), (both[:1], False), (both, False))
+    for names, among in tries if len(both) > 1 else tries[:2]:
+        run = _with_other_artifact(lab, names, donor, among=among)
         known, line = dataclasses.replace(known, files=names), _line(lab, run)
+        if line is not None and equal(line, donor.line) and _holds(run, donor.run, names):
+            known = dataclasses.replace(known, transplanted=line.text, among=among)
+            return dataclasses.replace(known, status=facts.CLEAR, reason=_rests_on(names)), line
+        if among:
+            continue
         if line is None:
             why = f"With the artifact of another run the script did not reach its score: {run.reason}."
             return dataclasses.replace(known, reason=why), None
-        if not all(_same_file(run, donor.run, name) for name in names):
+        if not _holds(run, donor.run, names):
             why = f"In the end {_and(names)} did not hold what was put there."
             return dataclasses.replace(known, reason=why), None
         known = dataclasses.replace(known, transplanted=line.text)
-        if equal(line, donor.line):
-            return dataclasses.replace(known, status=facts.CLEAR, reason=_rests_on(names)), line
     return known, line
 
 
-def _exchange(names: tuple[str, ...], donor: Run) -> Exchange:
-    """What the script reads back holds what the other run wrote: plain files, as `artifacts_of` has seen."""
-    return Exchange(tuple(f"/work/{n}" for n in names), {f"/work/{n}": donor.out / "work" / n for n in names})
+def _with_other_artifact(lab: Laboratory, names: tuple[str, ...], donor: Donor, *, among: bool) -> Run:
+    """The run that reads back what the other run wrote: plain files, as `artifacts_of` has seen."""
+    assert lab.case.run is not None
+    exchange = Exchange(
+        tuple(f"/work/{n}" for n in names), {f"/work/{n}": donor.run.out / "work" / n for n in names}
+    )
+    left = lab.case.run.out / "work" if among else None
+    place = f"transplanted-{len(names)}{'-among' if among else ''}"
+    return lab.run_in(lab.world, None, place, exchange=exchange, left=left)
 
 
-def _same_file(one: Run, other: Run, name: str) -> bool:
+def _holds(one: Run, other: Run, names: tuple[str, ...]) -> bool:
+    """Whether these files are the same after two runs."""
     try:
-        data = [read_result(r.out / "work", name, max_bytes=MOST_BYTES) for r in (one, other)]
+        data = [[read_result(r.out / "work", n, max_bytes=MOST_BYTES) for n in names] for r in (one, other)]
     except ResultError:
         return False
     return data[0] == data[1]
@@ -223,7 +235,9 @@ def _line(lab: Laboratory, run: Run | None) -> Line | None:
 def equal(one: Line, other: Line, times: float = ROUNDING) -> bool:
     """Whether two lines print the same loss and BPB, within so many times the rounding of their print."""
     pairs = ((one.loss, other.loss, one.loss_rounding), (one.bpb, other.bpb, one.bpb_rounding))
-    return all(a == b or (a is not None and b is not None and abs(a - b) <= (times + 0.01) * r) for a, b, r in pairs)
+    return all(
+        a == b or (a is not None and b is not None and abs(a - b) <= (times + 0.01) * r) for a, b, r in pairs
+    )
 
 
 def _and(names: tuple[str, ...]) -> str:
