@@ -53,7 +53,10 @@ def _searches(tree: ast.Module) -> set[tuple[int, str]]:
     all_uses = {
         id(n): n.lineno
         for n in ast.walk(tree)
-        if isinstance(n, ast.Attribute) and ast.unparse(n) == "sys.modules"
+        if isinstance(n, ast.Attribute)
+        and n.attr == "modules"
+        and isinstance(n.value, ast.Name)
+        and n.value.id == "sys"
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr in _BY_NAME):
