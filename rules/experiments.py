@@ -3,6 +3,9 @@
 An experiment on random tokens shows that answers were seen, not by which way. The rule that another witness suspects
 gets the proof; where none does, C1 does: a number below the bound depends on the tokens that it predicts. What shows on
 repeating tokens only was looked up in what was scored, so it is C1 or C2: C2 where no witness suspects a gate.
+
+Where C code that was read and shows no gate is all that could not be followed, three experiments that find nothing answer
+for it: random tokens, repeating tokens and a changed future.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable
 
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.probes.bits import PROVED as PROVED_BITS
-from harness.witnesses.probes.facts import DOUBTFUL, PROVED, Future, Incompressibility
+from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, PROVED, Future, Incompressibility
 from rules.evidence import capped
 
 Check = Callable[[Case], Finding]
@@ -62,7 +65,39 @@ def strengthened(case: Case, rule: str, finding: Finding) -> Finding:
         )
     if random is not None and rule == "B1" and _bytes_only(random):
         return _miscounted(case, finding, random)
-    return finding
+    return _answered(case, rule, finding)
+
+
+def _answered(case: Case, rule: str, finding: Finding) -> Finding:
+    """A pass where helpers whose source was read are all that was not followed, and every experiment on it is clear."""
+    probes, facts = case.probes, case.static
+    if (
+        rule not in ("C1", "C2")
+        or finding.status is not Status.NOT_COVERED
+        or probes is None
+        or facts is None
+    ):
+        return finding
+    read = any(site.what.startswith("a C source") for site in facts.natives)
+    read = read and not any(site.what.startswith("a condition reads") for site in facts.natives)
+    followed = facts.parsed and facts.followed and facts.score_followed
+    made = (probes.incompressibility, probes.repeating, probes.future)
+    if not (read and followed and case.trace is not None and case.trace.covers):
+        return finding
+    if any(p is None or p.status != CLEAR for p in made) or facts.of(*KINDS["C1"], *KINDS["C2"]):
+        return finding
+    assert probes.future is not None
+    if not probes.future.compared:
+        return finding
+    told = finding.summary.removeprefix("Not covered: ").rstrip(".")
+    return dataclasses.replace(
+        finding,
+        status=Status.PASS,
+        grade=Grade.COUNTERFACTUAL,
+        summary=f"The code alone does not answer it ({told}; its source was read and shows no gate on the current token). "
+        f"The experiments do: neither on random nor on repeating tokens is fewer bits claimed than any valid predictor "
+        f"needs, and none of {probes.future.compared:,} losses moved with the tokens that are scored later.",
+    )
 
 
 def _of_repeating(case: Case, rule: str) -> list[tuple[bool, str]]:

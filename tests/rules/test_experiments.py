@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Case, Claim, Finding, Grade, Origin, Status, Submission
+from harness.case import Case, Claim, Evidence, Finding, Grade, Origin, Status, Submission
 from harness.witnesses.probes import Future, Incompressibility, ProbeFacts, RandomRun
 from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, REPEATING, chosen
-from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
+from harness.witnesses.static.facts import DEPENDS, Fact, Site, StaticFacts
 from rules.experiments import strengthened
 
 REASON = "For 4,083 uniformly random val tokens the claimed line stands for 30,000 bits."
@@ -137,3 +137,41 @@ def test_auto_asks_only_where_something_is_open() -> None:
     assert REPEATING not in chosen("auto", [*clean, Finding("C3", Status.FAIL, "")])
     with pytest.raises(ValueError, match="probes are"):
         chosen("some", clean)
+
+
+HELPER = Site("a C source, not followed", Evidence("hints.c", 0, ""))
+
+
+class Balanced:
+    covers = True
+    choice = leak = None
+
+
+def helped(
+    *, natives: tuple[Site, ...] = (HELPER,), compared: int = 900, repeating: str = "clear"
+) -> Finding:
+    facts = StaticFacts(
+        natives=natives, score_followed=True, unfollowed=("what hints.so computes enters the score",)
+    )
+    made = ProbeFacts(
+        Incompressibility("clear", "nothing"), Future("clear", "nothing", compared=compared), None,
+        repeating=Incompressibility(repeating, "nothing"),
+    )  # fmt: skip
+    held = dataclasses.replace(case(), static=facts, trace=Balanced(), probes=made)  # type: ignore[arg-type]
+    return strengthened(
+        held, "C1", Finding("C1", Status.NOT_COVERED, "Not covered: hints.so enters the score.")
+    )
+
+
+def test_three_experiments_answer_for_a_helper_whose_source_was_read() -> None:
+    found = helped()
+    assert (found.status, found.grade) == (Status.PASS, Grade.COUNTERFACTUAL)
+    assert "hints.so" in found.summary
+
+
+def test_nothing_answers_for_a_binary_nor_without_every_experiment() -> None:
+    assert helped(natives=()).status is Status.NOT_COVERED
+    assert helped(compared=0).status is Status.NOT_COVERED
+    assert helped(repeating="not_covered").status is Status.NOT_COVERED
+    looking = Site("a condition reads at the current index i", Evidence("hints.c", 7, ""))
+    assert helped(natives=(HELPER, looking)).status is Status.NOT_COVERED
