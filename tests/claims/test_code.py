@@ -83,3 +83,8 @@ def test_a_log_that_counts_more_code_than_there_is(counted: int, status: Status)
     artifact = dataclasses.replace(facts.artifact, shipped_code=50_000, logged_code=logged, all_code=50_000)
     found = code_of_the_log(Case(where, Claim(), claims=dataclasses.replace(facts, artifact=artifact)))
     assert found.status is status
+    if status is Status.REVIEW:
+        script = Script("train_gpt.py", 50_000, "0" * 64, "", "", "train_gpt.py", stages=("base85", "lzma"))
+        packed = dataclasses.replace(where, script=script)
+        again = Case(packed, Claim(), claims=dataclasses.replace(facts, artifact=artifact))
+        assert code_of_the_log(again).status is Status.NOT_COVERED
