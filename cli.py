@@ -594,6 +594,34 @@ def bench_runs(
         write_atomically(table_file, text)
 
 
+@bench_group.command("papers")
+@click.option(
+    "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
+)
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="Rulings, as a CSV; without it the record folders."
+)
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_papers(repo: Path, labels: Path | None, table_file: Path | None) -> None:
+    """What the rules on papers alone say of the record folders of the main line, or of labelled pull requests."""
+    from harness.bench import papers
+    from harness.bench.rulings import read_labels
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            place = Path(scratch)
+            text = (
+                papers.rulings(repo, place, read_labels(labels)) if labels else papers.records(repo, place)
+            )
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    click.echo(text, nl=False)
+    if table_file is not None:
+        write_atomically(table_file, text)
+
+
 @bench_group.command("leaderboard")
 @click.option(
     "--repo", required=True, type=click.Path(path_type=Path), help="A clone of the challenge's repository."
