@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import multiprocessing
 import multiprocessing.connection
+import os
 import resource
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
 _PRELOAD = ["harness.sweep.work"]
 
 
@@ -43,7 +43,7 @@ class Pool:
     """`processes` workers. A task gets `limit_s` seconds; `fresh` gives each a new process; `bytes_each` bounds a worker's
     memory (None: unbounded, where its children have bounds of their own).
 
-    Workers are forked from a server that has loaded the auditor and no more. They die with it, and it with this process.
+    Workers are forked from a server that has loaded the auditor and no more. They die with this process, as it does then.
     """
 
     def __init__(self, processes: int, limit_s: float, *, fresh: bool, bytes_each: int | None) -> None:
@@ -127,9 +127,21 @@ class Pool:
         self._workers[self._workers.index(worker)] = self._start()
 
 
+def _die_with_parent() -> None:
+    """End this process when the one that started the pool ends.
+
+    A signal at the parent's death would not do: the parent is the server that forks workers, and it lives as long as one
+    of them does.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _serve(pipe: Connection, bytes_each: int | None) -> None:
     """What a worker does: tasks from the pipe, one after the other, until it is closed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if bytes_each is not None:
         resource.setrlimit(resource.RLIMIT_AS, (bytes_each, bytes_each))

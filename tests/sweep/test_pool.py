@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from harness.sweep.pool import Done, Pool
+
+ROOT = Path(__file__).parents[2]
 
 
 def double(x: int) -> int:
@@ -85,6 +90,54 @@ def test_a_hang_ends_at_the_limit() -> None:
     pool.submit("slow", hang)
     assert "longer than 1 s" in everything(pool)["slow"].problem
     pool.close()
+
+
+KILLED = """
+import sys
+from harness.sweep.pool import Pool
+from tests.sweep.test_pool import hang
+if __name__ == "__main__":
+    pool = Pool(2, 600.0, fresh=False, bytes_each=None)
+    pool.submit("a", hang)
+    pool.submit("b", hang)
+    print("started", flush=True)
+    pool.wait()
+"""
+
+
+def test_workers_die_with_their_parent_also_in_the_middle_of_a_task(tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"started\n"
+    children = family(parent.pid)
+    assert len(children) >= 3
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 60
+    while any(alive(child) for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def family(pid: int) -> list[int]:
+    """The descendants of a process."""
+    own = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return own + [d for child in own for d in family(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def test_fresh_workers_are_used_once() -> None:

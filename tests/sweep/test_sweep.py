@@ -24,6 +24,7 @@ from harness.sweep import store as store_module
 from harness.sweep.plan import bounded, heads
 from harness.sweep.progress import pace
 from tests.intake.test_pull_request import Clone, R, train
+from tests.sweep.test_pool import alive, family
 
 ROOT = Path(__file__).parents[2]
 CHEAT = (ROOT / "submissions/fail/ngram_target_in_key/train_gpt.py").read_text()
@@ -176,19 +177,6 @@ def finished(database: Path) -> int:
             return int(db.execute("SELECT count(*) FROM pull_requests").fetchone()[0])
     except sqlite3.Error:
         return 0
-
-
-def family(pid: int) -> list[int]:
-    """The descendants of a process."""
-    own = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return own + [d for child in own for d in family(child)]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_two_sweeps_do_not_share_a_database(clone: Clone, tmp_path: Path) -> None:
