@@ -2,8 +2,8 @@
 
 What it does
     Where the claimed score is the mean of several logs, compares the settings that they print (those that are environment
-    variables of the script), each with its last value before the score. Names of runs, files and folders may differ. It
-    also tells where one seed was run twice. It never fails a submission, and it asks nothing of accepted rows.
+    variables of the script, numbers and switches alone), each with its last value before the score. It also
+    tells where one seed was run twice. It never fails a submission, and it asks nothing of accepted rows.
 
 Why it breaks the score
     The mean of three seeds says how good one configuration is; with a better third run from another it says nothing.

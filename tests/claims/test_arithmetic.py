@@ -72,6 +72,8 @@ def runs(folder: Path, *rates: str) -> tuple[claims.Difference, ...]:
 
 def test_settings_that_differ_between_the_runs_of_a_mean(tmp_path: Path) -> None:
     assert runs(tmp_path, "0.002", "2e-3") == ()
+    assert runs(tmp_path, "0.002", "starts now for 3 chunks of 4") == ()
+    assert runs(tmp_path, "1024@0.1", "1024@0.1,2048@0.7") == ()
     found = runs(tmp_path, "0.002", "0.004")
     assert [(d.name, [v for v, _ in d.values]) for d in found] == [("ttt_lr", ["0.002", "0.004"])]
     assert [e.line for _, e in found[0].values] == [2, 2]

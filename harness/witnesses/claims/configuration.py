@@ -13,6 +13,8 @@ from harness.witnesses.claims.runs import RunFacts
 _OWN = re.compile(r"seed|run_?(?:id|name)|path|dir|file|port|rank|host|log|output|wandb|name|date|tag")
 """Names of settings that may differ from run to run."""
 
+_NUMBER = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:e[-+]?\d{1,3})?")
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
@@ -27,7 +29,9 @@ def differences(
 ) -> tuple[Difference, ...]:
     """The settings called `names` (environment variables, in any case) that the runs' logs print with several values.
 
-    The last value before a run's score counts. A log that does not print a setting says nothing of it.
+    The last value before a run's score counts, of lines that hold nothing but the setting: in others a comma or a word
+    may end or begin something else. Only numbers and switches are compared. A log that does not print a setting says
+    nothing of it.
     """
     wanted = {n.lower() for n in names if not _OWN.search(n.lower())}
     printed: dict[str, dict[str, Evidence]] = {}
@@ -37,13 +41,22 @@ def differences(
         if log is None:
             continue
         last = {
-            p.key.lower(): p for p in log.settings if p.line <= run.score.line and p.key.lower() in wanted
+            p.key.lower(): p
+            for p in log.settings
+            if p.alone and p.line <= run.score.line and p.key.lower() in wanted
         }
         for name, found in last.items():
             printed.setdefault(name, {}).setdefault(_plain(found.value), log.evidence(found.line))
     return tuple(
-        Difference(name, tuple(values.items())) for name, values in sorted(printed.items()) if len(values) > 1
+        Difference(name, tuple(values.items()))
+        for name, values in sorted(printed.items())
+        if len(values) > 1 and _all_numbers(values)
     )
+
+
+def _all_numbers(values: Collection[str]) -> bool:
+    """Whether each value is a number or a switch: words under the name of a setting may be a message of the run."""
+    return all(_NUMBER.fullmatch(v) for v in values)
 
 
 def _plain(value: str) -> str:
