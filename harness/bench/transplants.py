@@ -32,7 +32,7 @@ class Timed(Laboratory):
 
     times: dict[str, float] = dataclasses.field(default_factory=dict)
 
-    def run_in(self, world: World, tuning: object, name: str, **more: object) -> Run:  # type: ignore[override]
+    def run_in(self, world: World, tuning: object, name: str, **more: object) -> Run:
         """As any laboratory does."""
         run = super().run_in(world, tuning, name, **more)  # type: ignore[arg-type]
         self.times[name] = run.cpu_s
