@@ -829,6 +829,49 @@ def bench_probes(repo: Path, prs: str, work: Path, table_file: Path | None) -> N
         write_atomically(table_file, text)
 
 
+@bench_group.command("rerun")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="As for rerun.")
+@click.option("--tokenizer", required=True, type=click.Path(path_type=Path), help="As for rerun.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Most processes.")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder of results; a second call resumes.")
+@click.option(
+    "--table", "table_file", type=click.Path(path_type=Path), help="Write the table to this Markdown file."
+)
+def bench_rerun(
+    folders: tuple[Path, ...], data: Path, tokenizer: Path, device: str, nproc: int, work: Path | None,
+    table_file: Path | None,
+) -> None:  # fmt: skip
+    """Time our sliding windows beside the own evaluation of submission FOLDERS, on 1 to NPROC processes."""
+    from harness.bench import rerun_speed
+    from harness.witnesses.rerun import NoDevice
+    from harness.worlds.fineweb import official_data
+    from harness.worlds.shards import ShardError
+
+    place, speeds = _work(work), []
+    for folder in folders:
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            try:
+                for submission in load_target(folder, Path(scratch)):
+                    speeds += rerun_speed.measure(
+                        submission,
+                        official_data(data, tokenizer),
+                        place / submission.name,
+                        default_sandbox(),
+                        device,
+                        nproc,
+                    )
+            except (IntakeError, ShardError, NoDevice, ValueError) as error:
+                raise BadInput(str(error)) from error
+            except SandboxUnavailable as error:
+                raise Failure(str(error)) from error
+    text = rerun_speed.table(speeds)
+    click.echo(text)
+    if table_file is not None:
+        write_atomically(table_file, text + "\n")
+
+
 @bench_group.command("watch-cost")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(

@@ -2,7 +2,8 @@
 
 CONFIG holds script, argv, folder (what is captured goes there), work (the root below which the script writes), emulate (a
 CPU stands for the GPUs), audit_dir, clock, seed, lazy_annotations, give (a file served as the artifact), floats (weights to
-quantize), stop (end when the artifact is read back). A process that fails leaves `failure-RANK.json`.
+quantize), stop (end when the artifact is read back), hooked (False: the script alone, to measure what the hooks cost). A
+process that fails leaves `failure-RANK.json`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def main(config: dict[str, Any]) -> None:
         stop=bool(config["stop"]),
         clock=clock,
     )
-    calls.install(noted)
-    caught.install()
+    if config["hooked"]:
+        calls.install(noted)
+        caught.install()
     if config["floats"]:
         give.install(Path(config["floats"]), lambda: noted.open)
     try:
@@ -53,7 +55,8 @@ def main(config: dict[str, Any]) -> None:
         fail(folder, rank, clock(), config["script"], error)
         raise
     finally:
-        caught.finish()
+        if config["hooked"]:
+            caught.finish()
         noted.close()
         caught.facts["memory_bytes"] = _memory(config)
         (folder / f"facts-{rank}.json").write_text(json.dumps(caught.facts), encoding="utf-8")

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from . import forward, revive
 from .failure import fail
@@ -43,11 +44,18 @@ class Scorer:
         probe = self._tensors(slice(0, 1))
         with self._arithmetic():
             self.way_name, self.way = forward.find_way(model, *probe, vocab)
+            self.plain_way = self.way
             count = int(windows.counts[len(windows.counts) // 2])
             short = count < windows.length and forward.head_can_be_short(self.way, *probe, count, vocab)
         self.short_head = short
         if self._cuda and "loss" not in self.way_name:
             self._compile(probe)
+
+    def flops(self) -> int:
+        """Floating-point operations of one window, as torch counts them."""
+        with FlopCounterMode(display=False) as counter, self._arithmetic():
+            self.plain_way(*self._tensors(slice(0, 1)))
+        return int(counter.get_total_flops())
 
     def score(self, losses: np.ndarray, rank: int = 0, ranks: int = 1) -> None:
         """Write the losses [targets] in nats of every batch that is this process's."""
@@ -128,13 +136,12 @@ class Scorer:
 
     def _compile(self, probe: tuple[torch.Tensor, torch.Tensor]) -> None:
         """torch.compile where it works; where not, the plain model, and a note."""
-        plain = self.way
         try:
-            self.way = torch.compile(plain, dynamic=True)
+            self.way = torch.compile(self.plain_way, dynamic=True)
             with self._arithmetic():
                 self.way(*probe)
         except Exception as error:
-            self.way = plain
+            self.way = self.plain_way
             self.notes.append(f"not compiled: {type(error).__name__}: {str(error)[:160]}")
 
 
@@ -198,6 +205,7 @@ def score(config: dict[str, Any]) -> None:
             "way": scorer.way_name,
             "short_head": scorer.short_head,
             "batch": scorer.part,
+            "flops": scorer.flops() * len(windows.starts),
             "notes": scorer.notes,
             "memory_bytes": _memory(device),
         }

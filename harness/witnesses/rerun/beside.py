@@ -59,6 +59,7 @@ def own_pass(found: Pass, data: OfficialData, log: Log | None, line: ScoreLine |
         train_calls=found.train_calls,
         steps=found.steps,
         trained_before=found.trained_before,
+        seconds=found.seconds,
     )
 
 

@@ -52,7 +52,9 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Our own score of one set of weights: "decoded", "float", "int8", "int6". `failed` says why there is none."""
+    """Our own score of one set of weights: "decoded", "float", "int8", "int6". `failed` says why there is none; `flops` are
+    those of all windows with every position's logits, `memory_bytes` the largest of one process.
+    """
 
     weights: str
     loss: float | None = None
@@ -60,6 +62,8 @@ class Measured:
     positions: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    flops: int = 0
+    memory_bytes: int = 0
     way: str = ""
     notes: tuple[str, ...] = ()
     failed: str | None = None
@@ -70,7 +74,8 @@ class OwnPass:
     """One pass of the submission's own evaluation, rebuilt from the losses at its boundary.
 
     `printed_loss` and `printed_bpb` are what its line says, `loss` and `bpb` what the seen losses and our bytes give.
-    `trained_before` counts positions with a gradient taken before their counted score.
+    `trained_before` counts positions with a gradient taken before their counted score; `seconds` lie between the first and
+    the last call, by the real clock.
     """
 
     line: str
@@ -84,6 +89,7 @@ class OwnPass:
     train_calls: int
     steps: int
     trained_before: int
+    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)

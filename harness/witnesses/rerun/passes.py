@@ -46,6 +46,7 @@ class Pass:
     score_calls: int
     train_calls: int
     steps: int
+    seconds: float
 
     @property
     def seen(self) -> int:
@@ -125,6 +126,7 @@ class _Maker:
         self.scored_at = np.zeros(size, np.int64)
         self.trained_at = np.zeros(size, np.int64)
         self.score_calls = self.train_calls = self.steps = 0
+        self.times: list[int] = []
 
     def add(self, call: Call, locator: Locator) -> None:
         if call.kind == STEP:
@@ -135,6 +137,7 @@ class _Maker:
         known = where >= 0
         if not known.any():
             return
+        self.times = [min([call.time, *self.times]), max([call.time, *self.times])]
         at, context = where[known], context[known]
         if call.losses is None:
             self.train_calls += 1
@@ -160,4 +163,5 @@ class _Maker:
             self.score_calls,
             self.train_calls,
             self.steps,
+            (self.times[-1] - self.times[0]) / 1e9 if self.times else 0.0,
         )

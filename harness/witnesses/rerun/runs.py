@@ -65,7 +65,14 @@ def again(place: Place, folder: Path, floats: Path, artifact: Path) -> dict[str,
     }
 
 
-def _start(place: Place, folder: Path, *, give: Path | None, floats: Path | None) -> Ended:
+def alone(place: Place, folder: Path, *, hooked: bool) -> Ended:
+    """The script whole, with or without the hooks: what they cost is the difference."""
+    return _start(place, folder, give=None, floats=None, hooked=hooked)
+
+
+def _start(
+    place: Place, folder: Path, *, give: Path | None, floats: Path | None, hooked: bool = True
+) -> Ended:
     script, settings = lay_out(place, folder)
     scale = place.scale()
     argv = [*place.claim.argv, *(scale.argv if scale else ())]
@@ -89,6 +96,7 @@ def _start(place: Place, folder: Path, *, give: Path | None, floats: Path | None
         "give": f"{RERUN}/given.bin" if give else None,
         "floats": f"{RERUN}/given.safetensors" if floats else None,
         "stop": floats is not None,
+        "hooked": hooked,
     }
     return torchrun(place, folder, "inside.rerun.launch", config, settings, script.rpartition("/")[0])
 

@@ -87,6 +87,7 @@ def _figures(ranks: list[dict[str, Any]]) -> dict[str, Any]:
         "seconds_scoring": max(float(r["seconds"]) for r in ranks),
         "preparing_s": max(float(r["preparing_s"]) for r in ranks),
         "memory_bytes": max(int(r["memory_bytes"]) for r in ranks),
+        "flops": int(ranks[0]["flops"]),
         "way": str(ranks[0]["way"])[:200],
         "short_head": bool(ranks[0]["short_head"]),
         "notes": notes,
@@ -123,6 +124,8 @@ def measured(name: str, figures: dict[str, Any], losses: Path, sizes: npt.NDArra
         positions=int(sizes.size),
         bytes=spelled,
         seconds=float(figures["seconds_scoring"]),
+        flops=int(figures["flops"]),
+        memory_bytes=int(figures["memory_bytes"]),
         way=way,
         notes=tuple(figures["notes"]),
     )
