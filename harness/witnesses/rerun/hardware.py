@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -62,6 +63,13 @@ def gpu_mounts() -> list[Mount]:
     nodes = sorted(p for pattern in NODES for p in glob.glob(pattern))
     mounts = [Mount(Path(p), p, device=True) for p in nodes if not Path(p).is_dir()]
     return mounts + [Mount(Path(p), p) for p in TOPOLOGY if Path(p).is_dir()]
+
+
+def gpu_environment() -> dict[str, str]:
+    """What a compiler of kernels needs: programs of the system, and where this machine keeps its CUDA libraries."""
+    found = {"PATH": f"{sys.prefix}/bin:/usr/local/cuda/bin:/usr/local/bin:/usr/bin:/bin"}
+    libraries = os.environ.get("LD_LIBRARY_PATH")
+    return found | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
 def _cpu() -> str:

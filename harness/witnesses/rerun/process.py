@@ -14,7 +14,7 @@ from harness.case import Claim, Script, Submission
 from harness.emulate import INSIDE, Way, read_text
 from harness.outcome import classify
 from harness.sandbox import Completed, Limits, Mount, ResultError, Sandbox, read_result
-from harness.witnesses.rerun.hardware import gpu_mounts
+from harness.witnesses.rerun.hardware import gpu_environment, gpu_mounts
 from harness.worlds.fineweb import OfficialData
 from harness.worlds.scale import Scale, scale_profile
 
@@ -189,7 +189,7 @@ def _environment(place: Place, settings: dict[str, str]) -> dict[str, str]:
         "GLOO_SOCKET_IFNAME": "lo",
         "NCCL_SOCKET_IFNAME": "lo",
     }
-    small = {"PYTHONHASHSEED": "0", "TRITON_INTERPRET": "1"} if place.emulated else {}
+    small = {"PYTHONHASHSEED": "0", "TRITON_INTERPRET": "1"} if place.emulated else gpu_environment()
     return (
         claimed
         | place.data.layout.environment(WORLD, place.data.vocab_size)
