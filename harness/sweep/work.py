@@ -16,6 +16,9 @@ from harness.sweep.plan import Plan
 from harness.sweep.store import Audited
 from reports.html import audit_html
 from reports.json_report import audit_json, submission_json
+from rules.registry import all_rules
+
+all_rules()  # loaded before workers are forked: all of them judge by the same rules, whatever is edited meanwhile
 
 
 @dataclasses.dataclass(frozen=True)
