@@ -4,7 +4,7 @@ It stands in `auditor.toml`, or under `[tool.pgolf-audit]` of `pyproject.toml`, 
 submissions:
 
     rules-as-of = 2026-05-01           # what became a ruling later is at most a question
-    warn = ["P1", "P2"]                # or: gate = ["C1", "C2", "C3", "C4"], and every other rule only warns
+    warn = ["P1", "S1"]                # or: gate = ["C1", "C2", "C3", "C4"], and every other rule only warns
 
     [[waiver]]
     rule = "A1"
@@ -12,7 +12,8 @@ submissions:
     reason = "merged at 16,638,953 bytes"
     expires = 2026-12-31
 
-A finding keeps its status and its evidence; the policy adds what counts for the verdict, and why.
+A finding keeps its status and its evidence; the policy adds what counts for the verdict, and why. Where it names neither
+gate nor warn, S1 only warns: whether a result is a record is another question than whether it is legal.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from rules.dates import ruled
 from rules.registry import all_rules
 
 FILE, TABLE_FILE, TABLE = "auditor.toml", "pyproject.toml", "pgolf-audit"
+WARN = frozenset(("S1",))
+"""Rules that only warn where the host says nothing."""
 _OPEN = (Status.FAIL, Status.REVIEW, Status.NOT_COVERED)
 _KEYS = {"rules-as-of", "gate", "warn", "waiver"}
 _WAIVER_KEYS = {"rule", "folder", "reason", "expires"}
@@ -51,7 +54,7 @@ class Policy:
     """What the host wants. `warn` holds the rules that do not gate; `as_of` None: today's rules hold."""
 
     as_of: datetime.date | None = None
-    warn: frozenset[str] = frozenset()
+    warn: frozenset[str] = WARN
     waivers: tuple[Waiver, ...] = ()
     today: datetime.date = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).date()
@@ -83,7 +86,7 @@ def _judged(finding: Finding, policy: Policy, folder: str) -> Finding:
     if expired:
         finding = dataclasses.replace(finding, summary=finding.summary + expired)
     if finding.rule in policy.warn:
-        return _exempt(finding, "warning", Status.NOT_APPLICABLE, f"The policy only warns on {finding.rule}.")
+        return _exempt(finding, "warning", Status.NOT_APPLICABLE, f"By the policy {finding.rule} only warns.")
     law = ruled(finding.rule, finding.category)
     if policy.as_of is not None and finding.status is Status.FAIL and law.since > policy.as_of:
         why = f"Not yet a ruling on {policy.as_of}: it became one on {law.since} ({law.source})."
@@ -142,7 +145,7 @@ def _parse(data: bytes, where: str, *, table: bool) -> Policy | None:
         as_of = _date(as_of, f"rules-as-of in {where}")
     if "gate" in document and "warn" in document:
         raise IntakeError(f"{where} has both gate and warn; what does not gate warns, so name one.")
-    warn = _rules(document.get("warn", []), f"warn in {where}")
+    warn = _rules(document.get("warn", sorted(WARN)), f"warn in {where}")
     if "gate" in document:
         warn = {r.id for r in all_rules()} - _rules(document["gate"], f"gate in {where}")
     waivers = document.get("waiver", [])

@@ -42,6 +42,7 @@ BY_CATEGORY = {
     "eval_time": _README,
     "external_data": _README,
     "packaging": _README,
+    "significance": _README,
 }
 BY_RULE = {
     "C1": Ruled(_GUIDE, "issue 1017"),

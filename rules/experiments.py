@@ -79,7 +79,6 @@ def _answered(case: Case, rule: str, finding: Finding) -> Finding:
     ):
         return finding
     read = any(site.what.startswith("a C source") for site in facts.natives)
-    read = read and not any(site.what.startswith("a condition reads") for site in facts.natives)
     followed = facts.parsed and facts.followed and facts.score_followed
     made = (probes.incompressibility, probes.repeating, probes.future)
     if not (read and followed and case.trace is not None and case.trace.covers):

@@ -127,7 +127,14 @@ def test_what_it_does_not_know_is_an_error_in_one_sentence(tmp_path: Path, text:
 def test_pyproject_has_a_table_for_us_or_says_nothing(tmp_path: Path) -> None:
     text = '[tool.other]\nx = 1\n[tool.pgolf-audit]\nwarn = ["P1"]\n'
     assert policy(tmp_path, text, "pyproject.toml").warn == {"P1"}
-    assert policy(tmp_path, "[tool.other]\nx = 1\n", "pyproject.toml").warn == frozenset()
+    assert policy(tmp_path, "[tool.other]\nx = 1\n", "pyproject.toml").warn == {"S1"}
+
+
+def test_without_a_word_of_the_host_significance_only_warns(tmp_path: Path) -> None:
+    question = Finding("S1", Status.REVIEW, "No record.", "significance")
+    assert judged(question, Policy()).counts is Status.NOT_APPLICABLE
+    assert judged(question, policy(tmp_path, 'gate = ["C1", "S1"]\n')).counts is Status.REVIEW
+    assert judged(failing("C1"), Policy()).counts is Status.FAIL
 
 
 def test_a_change_cannot_bring_its_own_policy(tmp_path: Path) -> None:

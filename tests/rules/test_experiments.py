@@ -148,10 +148,13 @@ class Balanced:
 
 
 def helped(
-    *, natives: tuple[Site, ...] = (HELPER,), compared: int = 900, repeating: str = "clear"
+    *, natives: tuple[Site, ...] = (HELPER,), compared: int = 900, repeating: str = "clear", kind: str = ""
 ) -> Finding:
     facts = StaticFacts(
-        natives=natives, score_followed=True, unfollowed=("what hints.so computes enters the score",)
+        (Fact(kind, DEPENDS, "x"),) if kind else (),
+        natives=natives,
+        score_followed=True,
+        unfollowed=("what hints.so computes enters the score",),
     )
     made = ProbeFacts(
         Incompressibility("clear", "nothing"), Future("clear", "nothing", compared=compared), None,
@@ -173,5 +176,4 @@ def test_nothing_answers_for_a_binary_nor_without_every_experiment() -> None:
     assert helped(natives=()).status is Status.NOT_COVERED
     assert helped(compared=0).status is Status.NOT_COVERED
     assert helped(repeating="not_covered").status is Status.NOT_COVERED
-    looking = Site("a condition reads at the current index i", Evidence("hints.c", 7, ""))
-    assert helped(natives=(HELPER, looking)).status is Status.NOT_COVERED
+    assert helped(kind="target_gating").status is Status.NOT_COVERED
