@@ -10,6 +10,7 @@ from harness.audit import Options, audit
 from harness.case import Audit, Submission
 from harness.sandbox import Sandbox
 from harness.witnesses.rerun import RerunFacts, Settings, rerun
+from harness.witnesses.rerun.hardware import check
 from harness.witnesses.rerun.settings import Progress
 from harness.worlds.fineweb import OfficialData
 
@@ -25,6 +26,7 @@ def audit_and_rerun(
     """The static audit of the one submission with its rerun. Raises ValueError where there are several, or no script, and
     NoDevice where the device is not there.
     """
+    check(settings.device, settings.processes)
     if len(submissions) != 1:
         names = ", ".join(s.name for s in submissions[:8])
         raise ValueError(f"a rerun takes one submission, and there are {len(submissions)}: {names}")
