@@ -612,9 +612,7 @@ def bench_papers(repo: Path, labels: Path | None, table_file: Path | None) -> No
     try:
         with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
             place = Path(scratch)
-            text = (
-                papers.rulings(repo, place, read_labels(labels)) if labels else papers.records(repo, place)
-            )
+            text = papers.rulings(repo, place, read_labels(labels)) if labels else papers.records(repo, place)
     except IntakeError as error:
         raise BadInput(str(error)) from error
     click.echo(text, nl=False)

@@ -36,7 +36,7 @@ def judged(case: Case, rule: str, fact: Fact) -> Finding:
         f"{capital(fact.summary)}.{doubt}{cite(fact.kind, case.submission.origin.pull_request)}",
         category=fact.kind,
         grade=Grade.STATIC,
-        evidence=fact.path[-MOST:],
+        evidence=fact.path[:MOST],
     )
 
 

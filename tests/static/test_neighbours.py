@@ -108,8 +108,8 @@ def test_one_path_with_the_mask_and_one_without_is_a_question() -> None:
     fact = look(source).facts[0]
     assert (fact.kind, fact.certainty) == ("doc_boundary_leak", "depends")
     assert [e.line for e in fact.path] == [
-        line_of(source, "masked_fill"),
         line_of(source, "def tuned") + 3,
+        line_of(source, "masked_fill"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,10 @@ def test_a_checkpoint_of_an_earlier_run_is_told_in_the_non_record_track() -> Non
     told = nothing_from_outside(case_of(body, track="non_record"))
     assert told.status is Status.PASS
     assert "step_9000.pt" in told.summary
+
+
+def test_the_lines_that_a_finding_names_come_before_the_way_to_them() -> None:
+    c3 = score_before_update(case_of(scripts.BEFORE))
+    updated, scored = (int(n) for n in re.findall(r"line (\d+)", c3.summary)[:2])
+    assert [e.line for e in c3.evidence[:2]] == [updated, scored]
+    assert len(c3.evidence) > 2

@@ -15,8 +15,8 @@ class Fact:
     """One thing the code says.
 
     `kind` is a category of rulings_dev.csv or a word of this witness ("clean", "note"). `certainty` is "certain" or
-    "depends", and `depends_on` then says on what. `path` is the shortest way from the val stream to the line, the line
-    itself last. `unreached` says that a small run does not come to it, so that its silence proves nothing.
+    "depends", and `depends_on` then says on what. `path` has the lines that the summary names, and then the shortest way
+    from the val stream to them. `unreached` says that a small run does not come to it, so that its silence proves nothing.
     """
 
     kind: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from harness.case import Claim, Script
+from harness.case import Claim, Evidence, Script
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
     answer_facts,
@@ -90,11 +92,18 @@ def detected(view: View) -> tuple[list[Fact], list[str]]:
     broken: list[str] = []
     for detect in DETECTORS:
         try:
-            facts += detect(view)
+            facts += [dataclasses.replace(f, path=decisive_first(f.summary, f.path)) for f in detect(view)]
         except Exception as error:
             where = detect.__module__.rpartition(".")[2]
             broken.append(f"the witness {BROKE} in {where} ({type(error).__name__}: {error})")
     return facts, broken
+
+
+def decisive_first(sentence: str, path: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """The lines that a sentence names, in its order, and then how val tokens get there: a reader may see only a few."""
+    named = [int(number) for number in re.findall(r"\blines? (\d+)", sentence)]
+    first = [e for number in dict.fromkeys(named) for e in path if e.line == number]
+    return (*dict.fromkeys(first), *(e for e in path if e not in first))
 
 
 def on_val(updates: Iterable[Update]) -> list[Update]:

@@ -43,8 +43,8 @@ def rank(conflict: Conflict, kind: str) -> tuple[bool, bool]:
 
 
 def describe(view: View, conflict: Conflict, kind: str) -> Fact:
-    """The sentence and the path of one conflict. A condition on the machine (its driver, its clock, the size of its data) may
-    be false here and true where it counts: the run's silence proves nothing then."""
+    """The sentence and the path of one conflict. A condition on the machine (its driver, its clock, the size of its data)
+    may be false here and true where it counts: the run's silence proves nothing then."""
     update, loss = view.lines.of(conflict.update), view.lines.of(conflict.loss)
     doubt = conflict.doubt
     if doubt is None and view.claim.ambiguous:
