@@ -7,6 +7,7 @@ import datetime
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -124,25 +125,37 @@ Examples:
     "--keep-run", type=click.Path(path_type=Path), help="Keep the files of the sandboxed run in this folder."
 )
 @click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to run."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of real shards: a rerun on them follows the audit.",
+)
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="The tokenizer of these shards.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where the rerun runs.",
 )
 @click.option(
-    "--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the run."
+    "--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes of the rerun."
 )
 def audit_command(
     target: Path | None, repo: Path | None, pr: int | None, changed: bool, base: str | None, out: Path | None,
     json_file: Path | None, sarif: Path | None, summary: Path | None, comment: Path | None, policy_file: Path | None,
     rules_as_of: datetime.datetime | None, static_only: bool, probes: str, timeout: float, most: int,
-    keep_run: Path | None, device: str, nproc: int,
+    keep_run: Path | None, data: Path | None, tokenizer: Path | None, device: str, nproc: int,
 ) -> None:  # fmt: skip
     """Audit TARGET: a submission folder or one script; a pull request (--repo CLONE --pr N); or what HEAD of a checkout
     changes (--changed --base REF), where a change without a submission is a PASS."""
     console = Console()
-    if device == "cuda" or nproc > 1:
+    if (data is None) != (tokenizer is None) or (data is None and (device == "cuda" or nproc > 1)):
         raise click.UsageError(
-            "the audit runs a submission at small scale on one CPU thread; for full scale on GPUs there is `rerun`. "
-            "Leave --device and --nproc out."
+            "an audit runs at small scale on one CPU thread; --device and --nproc are for the rerun that follows it with "
+            "--data DIR and --tokenizer FILE together."
         )
+    if data is not None and static_only:
+        raise click.UsageError("--static-only runs nothing, and --data asks for a rerun: leave one out.")
     one = sum((target is not None, pr is not None, changed)) == 1
     if (
         not one
@@ -159,12 +172,18 @@ def audit_command(
                 _nothing_to_audit(notes, json_file, ci, console)
             sandbox = None if static_only else default_sandbox()
             options = Options(sandbox, default_cache(), keep_run, timeout, probes, policy)
+            rerun = _rerun_of(submissions, data, tokenizer, device, nproc)
             audits = _audit_all(submissions, options, most, console)
+            if rerun is not None:
+                audits = [rerun(audits[0], Path(scratch) / "rerun", console)]
         except IntakeError as error:
             raise BadInput(str(error)) from error
         except SandboxUnavailable as error:
             raise Failure(str(error)) from error
         print_audits(audits, console)
+        for audited in audits:
+            if audited.case.rerun is not None:
+                print_rerun(audited.case.rerun, console)
         folder = out if out is not None else None if json_file is not None else Path("report")
         try:
             files = write_reports(audits, folder, json_file)
@@ -176,6 +195,43 @@ def audit_command(
     for file in files:
         console.print(f"wrote {file}", style="dim", highlight=False)
     sys.exit(worst([a.verdict for a in audits]).exit_code)
+
+
+def _rerun_of(
+    submissions: list[Submission], data: Path | None, tokenizer: Path | None, device: str, nproc: int
+) -> Callable[[Audit, Path, Console], Audit] | None:
+    """What adds the rerun to the audit of the one submission, once data and device are known to be there."""
+    if data is None or tokenizer is None:
+        return None
+    from harness.reruns import with_rerun
+    from harness.witnesses.rerun import NoDevice, Settings
+    from harness.witnesses.rerun.hardware import check
+    from harness.worlds.fineweb import official_data
+    from harness.worlds.shards import ShardError
+
+    settings = Settings(device, nproc)
+    try:
+        check(device, nproc)
+        official = official_data(data, tokenizer)
+    except (ShardError, NoDevice, ValueError) as error:
+        raise BadInput(str(error)) from error
+    if len(submissions) != 1 or submissions[0].script is None:
+        raise BadInput(
+            f"a rerun takes one submission with a script, and there are {len(submissions)}: name one TARGET."
+        )
+
+    def add(audited: Audit, work: Path, console: Console) -> Audit:
+        with console.status("") as status:
+            return with_rerun(
+                audited,
+                official,
+                work,
+                default_sandbox(),
+                settings,
+                lambda step: status.update(f"rerun: {step}"),
+            )
+
+    return add
 
 
 def _load(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.audit import Options, audit
-from harness.case import Audit, Submission
+from harness.case import Audit, Submission, Verdict
 from harness.sandbox import Sandbox
 from harness.witnesses.rerun import RerunFacts, Settings, rerun
 from harness.witnesses.rerun.hardware import check
@@ -31,8 +31,25 @@ def audit_and_rerun(
         names = ", ".join(s.name for s in submissions[:8])
         raise ValueError(f"a rerun takes one submission, and there are {len(submissions)}: {names}")
     audited = audit(submissions[0], Options(None, work), progress)
-    found = rerun(submissions[0], audited.case.claim, data, work, sandbox, settings, progress)
-    return dataclasses.replace(audited, case=dataclasses.replace(audited.case, rerun=found))
+    return with_rerun(audited, data, work, sandbox, settings, progress)
+
+
+def with_rerun(
+    audited: Audit,
+    data: OfficialData,
+    work: Path,
+    sandbox: Sandbox,
+    settings: Settings,
+    progress: Progress = lambda step: None,
+) -> Audit:
+    """An audit with the rerun of its submission: what was not reproduced is no PASS."""
+    case = audited.case
+    found = rerun(case.submission, case.claim, data, work, sandbox, settings, progress)
+    audited = dataclasses.replace(audited, case=dataclasses.replace(case, rerun=found))
+    if audited.verdict is not Verdict.PASS or reproduced(found):
+        return audited
+    why = "The rerun did not reproduce the claimed score: its section says which step, and by how much."
+    return dataclasses.replace(audited, verdict=Verdict.REVIEW, why=why)
 
 
 def reproduced(found: RerunFacts) -> bool:

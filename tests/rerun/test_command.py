@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,33 @@ def test_a_variant_that_is_not_there(tmp_path: Path) -> None:
     code, said = say("data", "fetch", "--variant", "gpt2", "--out", tmp_path)
     assert code == 2
     assert "no variant 'gpt2'" in said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--device", "cuda"],
+        ["--nproc", "2"],
+        ["--data", "shards"],
+        ["--tokenizer", "some.model"],
+        ["--data", "no/such/folder", "--tokenizer", "some.model"],
+    ],
+)
+def test_an_audit_reruns_only_with_data_and_tokenizer(options: list[str]) -> None:
+    code, said = say("audit", EXAMPLES / "sliding_window", *options)
+    assert code == 2
+    assert "Error: " in said
+    assert "Traceback" not in said
+
+
+def test_an_audit_with_data_has_the_rerun_in_its_report(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "audit.json"
+    code, said = say(
+        "audit", EXAMPLES / "sliding_window", "--data", world.root, "--tokenizer", world.tokenizer(),
+        "--json", file, "--probes", "none",
+    )  # fmt: skip
+    assert code == 0, said
+    data = json.loads(file.read_text())
+    assert data["verdict"] == "PASS"
+    assert data["trace"] is not None
+    assert {m["weights"] for m in data["rerun"]["measured"]} >= {"decoded", "float"}
