@@ -14,7 +14,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Any
 
-from harness.intake import functions
+from harness.intake import functions, syntax
 from harness.intake.bounded import MAX_BYTES
 from harness.intake.functions import FOLDER
 from harness.intake.syntax import Unparsable, parse
@@ -114,9 +114,9 @@ class Evaluator:
     def _give_up(self, statement: ast.stmt, error: Unknown) -> None:
         self.effect = True
         self._steps += 100  # an endless loop of failures must end as well
-        if any(isinstance(n, ast.Call) and _name(n.func) in _RUNNERS for n in ast.walk(statement)):
+        if any(isinstance(n, ast.Call) and _name(n.func) in _RUNNERS for n in syntax.nodes(statement)):
             self.problem = str(error)
-        for node in ast.walk(statement):
+        for node in syntax.nodes(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.names.pop(node.id, None)
 
@@ -193,7 +193,7 @@ class Evaluator:
             except Unknown as error:
                 if any(
                     isinstance(n, ast.Return | ast.Break | ast.Continue | ast.Raise)
-                    for n in ast.walk(statement)
+                    for n in syntax.nodes(statement)
                 ):
                     raise  # what comes next depends on it
                 self._give_up(statement, error)

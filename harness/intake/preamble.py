@@ -11,6 +11,7 @@ import copy
 import symtable
 from collections.abc import Collection, Sequence
 
+from harness.intake import syntax
 from harness.intake.functions import UNPACKED
 from harness.intake.runnable import make_runnable
 from harness.intake.syntax import Unparsable, parse
@@ -31,7 +32,7 @@ def kept(statements: Sequence[ast.stmt], effects: Collection[int], program: str)
         statement = statements[index]
         if index in effects or (_bound(statement) & needed):
             chosen.append(statement)
-            needed |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+            needed |= {n.id for n in syntax.nodes(statement) if isinstance(n, ast.Name)}
     return chosen[::-1]
 
 
@@ -95,7 +96,9 @@ class _Relocated(ast.NodeTransformer):
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    names = {
+        n.id for n in syntax.nodes(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
     match statement:
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
             names |= {a.asname or a.name.split(".")[0] for a in aliases}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 
 from harness.case import Script
+from harness.intake import syntax
 from harness.witnesses.static.facts import CERTAIN, Fact
 
 KIND = "tampering"
@@ -39,7 +40,7 @@ def tampering(script: Script) -> tuple[Fact, ...]:
     try:
         tree = ast.parse(script.runnable)
         found = sorted(
-            {(line, why) for node in ast.walk(tree) for line, why in _reasons(node)} | _searches(tree)
+            {(line, why) for node in syntax.nodes(tree) for line, why in _reasons(node)} | _searches(tree)
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
@@ -52,13 +53,13 @@ def _searches(tree: ast.Module) -> set[tuple[int, str]]:
     """Uses of sys.modules that do not ask for one module by its name: they go through all that are loaded."""
     all_uses = {
         id(n): n.lineno
-        for n in ast.walk(tree)
+        for n in syntax.nodes(tree)
         if isinstance(n, ast.Attribute)
         and n.attr == "modules"
         and isinstance(n.value, ast.Name)
         and n.value.id == "sys"
     }
-    for node in ast.walk(tree):
+    for node in syntax.nodes(tree):
         if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr in _BY_NAME):
             all_uses.pop(id(node.value), None)
         if isinstance(node, ast.Compare):

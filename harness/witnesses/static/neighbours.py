@@ -205,7 +205,7 @@ def mask_of(node: ast.expr, held: str, assigned: dict[str, list[ast.expr]]) -> i
         line = tells_starts(expression)
         if line is not None:
             return line
-        for inner in ast.walk(expression):
+        for inner in syntax.nodes(expression):
             if isinstance(inner, ast.Name) and inner.id not in seen:
                 seen.add(inner.id)
                 todo += [v for v in assigned.get(inner.id, ()) if before(v, node)]
@@ -219,7 +219,7 @@ def before(value: ast.expr, node: ast.expr) -> bool:
 
 def tells_starts(expression: ast.expr) -> int | None:
     """The line in an expression that tells where documents begin."""
-    for node in ast.walk(expression):
+    for node in syntax.nodes(expression):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
             return node.lineno
         if isinstance(node, ast.Name | ast.Attribute):
@@ -246,7 +246,7 @@ def around_calls(nodes: list[ast.AST], function: ast.FunctionDef) -> int | None:
     }
     for node in nodes:
         if isinstance(node, ast.Assign | ast.Return) and node.value is not None:
-            inside = [c for c in ast.walk(node.value) if isinstance(c, ast.Call) and called(c) in held]
+            inside = [c for c in syntax.nodes(node.value) if isinstance(c, ast.Call) and called(c) in held]
             line = tells_starts(node.value) if inside else None
             if line is not None:
                 return line
@@ -255,4 +255,4 @@ def around_calls(nodes: list[ast.AST], function: ast.FunctionDef) -> int | None:
 
 def calls_class(value: ast.expr, name: str) -> bool:
     """Whether an expression makes an instance of a class."""
-    return any(isinstance(n, ast.Call) and called(n) == name for n in ast.walk(value))
+    return any(isinstance(n, ast.Call) and called(n) == name for n in syntax.nodes(value))

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from harness.intake import syntax
 from harness.witnesses.static import losses
 from harness.witnesses.static.events import Branch, Loss, Update
 from harness.witnesses.static.machine import Env, Machine, unknown
@@ -437,15 +438,15 @@ def tests_variable(node: ast.For | ast.AsyncFor) -> bool:
     """Whether the body compares the loop's variable, so that first and later iterations go different ways."""
     cached = getattr(node, "_tests", None)
     if cached is None:
-        names = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+        names = {n.id for n in syntax.nodes(node.target) if isinstance(n, ast.Name)}
         cached = any(
             isinstance(part, ast.Compare | ast.If | ast.IfExp)
             and any(
                 isinstance(n, ast.Name) and n.id in names
-                for n in ast.walk(part if isinstance(part, ast.Compare) else part.test)
+                for n in syntax.nodes(part if isinstance(part, ast.Compare) else part.test)
             )
             for statement in node.body
-            for part in ast.walk(statement)
+            for part in syntax.nodes(statement)
         )
         node._tests = cached  # type: ignore[union-attr]
     return bool(cached)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from harness.intake import syntax
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.updates import closure
@@ -49,9 +50,10 @@ def fallback(view: View) -> list[Fact]:
         if not any(name in source.text for name in BYTES):
             continue
         for function in source.functions:
-            if (number, function.lineno) not in view.m.reached:
+            body = source.body(function)
+            if (number, function.lineno) not in view.m.reached or not any(name in body for name in BYTES):
                 continue
-            for branch in ast.walk(function):
+            for branch in syntax.nodes(function):
                 line = wrong_byte(branch) if isinstance(branch, ast.If) else 0
                 if line:
                     return [byte_fact(view, number, line)]
@@ -62,10 +64,10 @@ def wrong_byte(branch: ast.If) -> int:
     """The line under a condition on byte tokens that stores a number other than 1; or 0."""
     asked = {
         n.func.attr
-        for n in ast.walk(branch.test)
+        for n in syntax.nodes(branch.test)
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
     }
-    negated = any(isinstance(n, ast.Not | ast.Or) for n in ast.walk(branch.test))
+    negated = any(isinstance(n, ast.Not | ast.Or) for n in syntax.nodes(branch.test))
     if not asked & BYTES or negated:
         return 0
     for statement in branch.body:
@@ -102,13 +104,13 @@ def baked(function: ast.FunctionDef) -> int:
     """The line where a table of bytes gives a piece with a leading space one byte for it and flags it as well; or 0."""
     calls = {
         n.func.attr
-        for n in ast.walk(function)
+        for n in syntax.nodes(function)
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
     }
     if not calls & PIECES:
         return 0
     noted = any(tests_space(s.value) for s in element_stores(function))
-    for branch in ast.walk(function):
+    for branch in syntax.nodes(function):
         if isinstance(branch, ast.If) and tests_space(branch.test):
             stores = [s for statement in branch.body for s in element_stores(statement)]
             flagged = noted or any(
@@ -122,14 +124,14 @@ def baked(function: ast.FunctionDef) -> int:
 
 def tests_space(test: ast.expr) -> bool:
     """Whether a condition asks for a leading space mark."""
-    return any(isinstance(n, ast.Constant) and n.value == SPACE for n in ast.walk(test)) and not any(
-        isinstance(n, ast.Not) for n in ast.walk(test)
+    return any(isinstance(n, ast.Constant) and n.value == SPACE for n in syntax.nodes(test)) and not any(
+        isinstance(n, ast.Not) for n in syntax.nodes(test)
     )
 
 
 def element_stores(statement: ast.stmt) -> Iterator[ast.Assign]:
     """Assignments to elements of tables."""
-    for node in ast.walk(statement):
+    for node in syntax.nodes(statement):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
             yield node
 
@@ -142,7 +144,7 @@ def length_plus_one(value: ast.expr) -> bool:
     one = any(isinstance(s, ast.Constant) and s.value == 1 for s in sides)
     length = any(
         isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "len"
-        for n in ast.walk(value)
+        for n in syntax.nodes(value)
     )
     return one and length
 

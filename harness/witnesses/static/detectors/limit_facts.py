@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 
+from harness.intake import syntax
 from harness.witnesses.static.events import Loss
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.machine import Source
@@ -98,7 +99,7 @@ def rounds(line: int, verb: str, limit: Limit) -> End | None:
 def windows(view: View, source: Source, loop: ast.For, stop: ast.expr) -> End | None:
     """`for i in range(20): part = val[i * 1024 : ...]`: all sizes are known, and they do not reach far."""
     count = resolved(view, source, stop)
-    for node in ast.walk(loop) if count else ():
+    for node in syntax.nodes(loop) if count else ():
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
             continue
         sides = [s for s in (node.left, node.right) if not is_name(s, loop.target)]
@@ -113,12 +114,12 @@ def begins_slice(loop: ast.For, product: ast.BinOp) -> bool:
     """Whether a product is where a slice in the loop begins, itself or by a name."""
     names = {
         target.id
-        for node in ast.walk(loop)
+        for node in syntax.nodes(loop)
         if isinstance(node, ast.Assign) and node.value is product
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    lowers = [node.lower for node in ast.walk(loop) if isinstance(node, ast.Slice)]
+    lowers = [node.lower for node in syntax.nodes(loop) if isinstance(node, ast.Slice)]
     return any(low is product or (isinstance(low, ast.Name) and low.id in names) for low in lowers)
 
 
@@ -130,7 +131,7 @@ def is_name(node: ast.expr, target: ast.expr) -> bool:
 def limit_of(view: View, source: Source, loop: ast.For | ast.While, test: ast.expr) -> Limit | None:
     """The number in `i >= 20` where i counts the rounds of a loop."""
     counters = counted(loop)
-    for node in ast.walk(test):
+    for node in syntax.nodes(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.GtE | ast.Gt | ast.Eq):
             side = node.left
             while isinstance(side, ast.BinOp):
@@ -175,7 +176,7 @@ def resolved(view: View, source: Source, node: ast.expr) -> Limit | None:
 
 def setting(view: View, value: ast.expr) -> Limit | None:
     """`int(os.environ.get("NAME", 20))`, with the value that the followed path gave it."""
-    for node in ast.walk(value):
+    for node in syntax.nodes(value):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in view.m.settings:
             said = view.m.settings[node.value].strip()
             if said.isdecimal() and 0 < int(said) < UNLIMITED:
