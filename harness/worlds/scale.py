@@ -15,6 +15,7 @@ from typing import Literal
 
 from harness.worlds.scale_names import Sizes, shrunk
 from harness.worlds.scale_source import Number, Place, numbers, replace, texts
+from harness.worlds.scale_stages import shrunk_stages
 from harness.worlds.tuning import Tuning
 
 HEAD_DIM = 8
@@ -105,6 +106,11 @@ def scale_profile(
             argv += [number.option, str(new)]
         elif number.place:
             changes[number.file][number.place] = str(new)
+    for name, text in words.items():
+        stages = None if name.lower() in keep else shrunk_stages(name, text, sizes)
+        if stages is not None:
+            env[name] = stages
+            overrides[name, text] = stages
     warmup = min(int(_first(found, "warmup_steps", default=0.0)), 1)
     return Scale(
         env=env,

@@ -139,3 +139,10 @@ def test_a_line_of_source_sets_nothing(tmp_path: Path) -> None:
         '    layers = os.environ.get("LAYERS", "9,10")\n    depth = int(os.getenv("DEPTH", 4))\nwidth: 512\n',
     )
     assert [(s.key, s.value) for s in log.settings if s.key != "train_loader"] == [("width", "512")]
+
+
+def test_a_setting_that_lists_stages_is_read_whole(tmp_path: Path) -> None:
+    log = read(tmp_path, "train_seq_schedule:1024@0.100,2048@0.700,3072@1.000 mode:wallclock\n")
+    assert ("train_seq_schedule", "1024@0.100,2048@0.700,3072@1.000") in [
+        (s.key, s.value) for s in log.settings
+    ]

@@ -210,3 +210,23 @@ def test_the_least_is_read_from_what_the_script_said() -> None:
     assert other_way(first, "crashed", crash, changed) == Way(keep=first.keep)
     plain = other_way(Way(), "crashed", "ValueError at line 9 of the script: bad NGRAM_EVAL_BUCKETS", changed)
     assert plain == Way(keep=first.keep)
+
+
+def test_stages_of_a_schedule_shrink_with_what_they_stand_for() -> None:
+    source = (
+        SCRIPT
+        + '\nschedule = os.environ.get("TRAIN_SEQ_SCHEDULE", "")\nrates = os.environ.get("LR_SCHEDULE", "")\n'
+    )
+    claimed = {
+        "TRAIN_SEQ_LEN": "3072",
+        "TRAIN_SEQ_SCHEDULE": "1024@0.1,2048@0.7,3072@1.0",
+        "LR_SCHEDULE": "2@0.5",
+    }
+    scale = scale_profile(source, claimed)
+    stages = [stage.split("@") for stage in scale.env["TRAIN_SEQ_SCHEDULE"].split(",")]
+    assert [at for _, at in stages] == ["0.1", "0.7", "1.0"]
+    sizes = [int(size) for size, _ in stages]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] <= int(scale.env["TRAIN_SEQ_LEN"])
+    assert all(int(scale.env["TRAIN_BATCH_TOKENS"]) % (8 * size) == 0 for size in sizes)
+    assert "LR_SCHEDULE" not in scale.env

@@ -57,7 +57,7 @@ _LOG_SURE = re.compile(
 _BLOCK_PAIR = re.compile(r"^\s{0,12}[\"']?([A-Za-z_]\w{0,60})[\"']?\s{0,24}[:=]\s{1,24}(\S.{0,300})$")
 _INLINE_PAIR = re.compile(
     r"(?<![\w.])([A-Za-z_]\w{0,60})[:=]\s?(\"[^\"]{0,200}\"|'[^']{0,200}'|\[[^\]]{0,200}\]"
-    r"|\d{1,9}(?:,\d{1,9}){1,40}(?![\w.=])|[^\s,;(){}\[\]=]{1,200}(?![\w=]))"
+    r"|\d{1,9}@[\d.]{1,12}(?:,\d{1,9}@[\d.]{1,12}){1,40}|\d{1,9}(?:,\d{1,9}){1,40}(?![\w.=])|[^\s,;(){}\[\]=]{1,200}(?![\w=]))"
 )
 _READS = re.compile(r"\bos\.(?:environ|getenv)\b")
 """A line of source that a log repeats, not of the settings it had."""
