@@ -27,18 +27,23 @@ Since
 
 from __future__ import annotations
 
+import dataclasses
+
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.static import Site, StaticFacts
 from rules.code import from_code
 from rules.registry import rule
 
 KINDS = ("external_data",)
+CATEGORY = "other"
+"""The rulings have no word of their own for it."""
 
 
-@rule("N1", title="Nothing from outside", categories=KINDS, needs=("static",))
+@rule("N1", title="Nothing from outside", categories=(CATEGORY,), needs=("static",))
 def nothing_from_outside(case: Case) -> Finding:
     """What the code says: never more than a question to a reviewer."""
-    return from_code(case, "N1", KINDS, seen)
+    found = from_code(case, "N1", KINDS, seen)
+    return dataclasses.replace(found, category=CATEGORY) if found.category is not None else found
 
 
 def seen(case: Case, facts: StaticFacts) -> Finding:
@@ -51,7 +56,7 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
             Status.REVIEW,
             f"{first.what} is read at line {first.evidence.line}. The script does not write it, and it is not among the "
             "submission's files: what it holds is counted nowhere.",
-            category="external_data",
+            category=CATEGORY,
             grade=Grade.STATIC,
             evidence=tuple(site.evidence for site in strange),
         )

@@ -40,7 +40,7 @@ BY_CATEGORY = {
     "artifact_size": _README,
     "train_time": _README,
     "eval_time": _README,
-    "external_data": _README,
+    "other": _README,
     "packaging": _README,
     "significance": _README,
 }

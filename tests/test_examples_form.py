@@ -23,7 +23,7 @@ CATEGORIES = {  # the words that the rulings on real pull requests use
     "artifact_size",
     "byte_count",
     "doc_boundary_leak",
-    "external_data",
+    "other",
     "gptq_calibration_eval_time",
     "multi_pass_rescore",
     "ngram_target_in_key",

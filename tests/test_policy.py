@@ -88,6 +88,12 @@ def test_what_passes_is_left_alone(tmp_path: Path) -> None:
     assert judged(found, given) is found
 
 
+def test_every_category_of_a_rule_is_a_word_of_the_rulings() -> None:
+    words = {ruling.category for ruling in precedents()} | {"eval_time", "other", "packaging", "val_calibration"}
+    for rule in all_rules():
+        assert set(rule.categories) <= words, rule.id
+
+
 def test_every_category_of_a_rule_has_a_date_and_no_organizer_ruled_before_it() -> None:
     for rule in all_rules():
         assert set(rule.categories) <= BY_CATEGORY.keys(), rule.id

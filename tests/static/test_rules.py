@@ -123,7 +123,7 @@ def test_training_shards_after_the_whole_clock_fail_and_with_a_reserve_pass() ->
 def test_the_network_is_a_question_only_where_it_is_reached(adapt: int, status: Status) -> None:
     finding = nothing_from_outside(case_of(FETCHED, adapt=adapt))
     assert finding.status is status
-    assert finding.category == ("external_data" if adapt else None)
+    assert finding.category == ("other" if adapt else None)
 
 
 def test_a_downloader_in_a_shell_is_a_question() -> None:
