@@ -70,36 +70,34 @@ def site(loss: Loss) -> tuple[int, ...]:
 
 
 def scored_before(
-    losses: list[Loss],
-    trained: set[int],
-    claimed: set[int],
-    sites: set[tuple[int, ...]],
-    update: Update,
-    loss: Loss,
+    losses: list[Loss], claimed: set[int], sites: set[tuple[int, ...]], update: Update, loss: Loss
 ) -> bool:
     """Whether the same places had scored the same tokens before the update, in one procedure with it.
 
     An evaluation that merely ran earlier (monitoring) makes no token already scored: the earlier loss must enter the
     claimed number too, or share a loop with the update. A loss beside the update in its loop that trains nothing is a
-    score as well, whichever line takes it.
+    score as well, whichever line takes it (:func:`scored_beside`). `losses` are those of val tokens.
     """
     around = {step[0] for step in update.loops}
-    if any(
-        e.number < update.number
-        and e.on_val
-        and e.number not in trained
-        and around & {step[0] for step in e.loops} & {loop for loop, _ in e.region}
-        and overlapping(e.region, update.region)
-        for e in losses
-    ):
-        return True
     for earlier in losses:
         if earlier.number >= update.number:
             break
         together = earlier.number in claimed or around & {step[0] for step in earlier.loops}
-        if together and earlier.on_val and site(earlier) in sites and same_tokens(earlier, loss):
+        if together and site(earlier) in sites and same_tokens(earlier, loss):
             return True
     return False
+
+
+def scored_beside(losses: list[Loss], trained: set[int], update: Update) -> bool:
+    """Whether a loss beside the update in its loop scored its tokens before, and trains nothing."""
+    around = {step[0] for step in update.loops}
+    return any(
+        e.number < update.number
+        and e.number not in trained
+        and around & {step[0] for step in e.loops} & {loop for loop, _ in e.region}
+        and overlapping(e.region, update.region)
+        for e in losses
+    )
 
 
 def sites_of(loss: Loss, losses: dict[int, Loss]) -> set[tuple[int, ...]]:
@@ -145,6 +143,8 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
     by_number = {loss.number: loss for loss in losses}
     numbers = {loss.number for loss in claimed}
     trained = ancestors({n for update in updates.values() for n in update.losses}, by_number)
+    on_val = [loss for loss in losses if loss.on_val]
+    beside: dict[int, bool] = {}
     for loss in claimed:
         sites = sites_of(loss, by_number)
         for number in sorted(loss.updates):
@@ -161,6 +161,8 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
             elif doubtful(update, loss):
                 doubt = OUTSIDE
-            again = scored_before(losses, trained, numbers, sites, update, loss)
+            if number not in beside:
+                beside[number] = scored_beside(on_val, trained, update)
+            again = beside[number] or scored_before(on_val, numbers, sites, update, loss)
             found.append(Conflict(loss, update, doubt is None, doubt, again))
     return found
