@@ -144,7 +144,7 @@ def blamed(case: Case, among: tuple[str, ...] = ("C1", *KINDS)) -> str:
 
 
 def _with(case: Case, finding: Finding, reason: str, *, proved: bool) -> Finding:
-    """The rule's own finding under the experiment's sentence."""
+    """The rule's own finding, what happened first, and then the experiment that shows it."""
     suspected = finding.status in (Status.FAIL, Status.REVIEW)
     status = Status.FAIL if proved or finding.status is Status.FAIL else Status.REVIEW
     return capped(
@@ -152,7 +152,7 @@ def _with(case: Case, finding: Finding, reason: str, *, proved: bool) -> Finding
         dataclasses.replace(
             finding,
             status=status,
-            summary=f"{reason} {finding.summary}" if suspected else reason,
+            summary=f"{finding.summary} {reason}" if suspected else reason,
             category=finding.category if suspected else None,
             grade=Grade.COUNTERFACTUAL if proved else finding.grade,
         ),
