@@ -17,8 +17,9 @@ from harness.witnesses.claims.papers import read_logs, read_submission_json, rea
 from harness.witnesses.claims.submission_json import Claimed, claimed_scores
 
 _SMALL = 0.3  # below it a short number is a difference of scores
-_README_SCORE = re.compile(
-    r"(?i)(?:bpb|bits[_ -]per[_ -]byte)[^\d\n]{0,40}(\d\.\d{3,10})|(\d\.\d{3,10})\*{0,2}\s{0,3}bpb"
+_README_SCORE = re.compile(  # a number with a sign is a difference of scores as well
+    r"(?i)(?:bpb|bits[_ -]per[_ -]byte)[^\d\n]{0,40}(?<![-+−±])(\d\.\d{3,10})"
+    r"|(?<![-+−±\d.])(\d\.\d{3,10})\*{0,2}\s{0,3}bpb"
 )
 
 

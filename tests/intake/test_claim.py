@@ -166,6 +166,11 @@ def test_commands_are_never_merged_with_each_other(submit: Callable[..., Submiss
     assert settings(claim) == {"TTT_LR": "0.5"}
 
 
+def test_a_difference_in_the_readme_is_no_score(submit: Callable[..., Submission]) -> None:
+    readme = "The tuning alone gives -0.0079 BPB (BPB: +0.0012 without).\n\n| **val_bpb** | 1.0739 |\n"
+    assert claimed_configuration(submit(README__md=readme)).claimed_bpb == 1.0739
+
+
 def test_a_run_script_comes_before_the_readme(submit: Callable[..., Submission]) -> None:
     shell = "export TTT_ENABLED=1\nfor SEED in 1 2; do\n  SEED=$SEED torchrun train_gpt.py \\\n"
     shell += "    2>&1 | tee log\ndone\n"
