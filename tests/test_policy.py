@@ -89,7 +89,12 @@ def test_what_passes_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_every_category_of_a_rule_is_a_word_of_the_rulings() -> None:
-    words = {ruling.category for ruling in precedents()} | {"eval_time", "other", "packaging", "val_calibration"}
+    words = {ruling.category for ruling in precedents()} | {
+        "eval_time",
+        "other",
+        "packaging",
+        "val_calibration",
+    }
     for rule in all_rules():
         assert set(rule.categories) <= words, rule.id
 
