@@ -141,6 +141,25 @@ def test_what_a_model_does_in_training_only_it_does_not_do_while_it_scores() -> 
     assert kinds(look(scripts.script(adapting, tail=tail)))
 
 
+def test_a_number_that_is_kept_for_nobody_to_read_is_no_calibration() -> None:
+    tail = scripts.TAIL.replace("net = Net(", "net = Governed(")
+    kept = scripts.GOVERNED.replace("if self.training", "if True").replace(
+        "self.share.copy_(ids.float().mean())",
+        "self.share.copy_(ids.float().mean().to(device=self.share.device, dtype=self.share.dtype))",
+    )
+    assert "val_calibration" in kinds(look(scripts.script(kept, tail=tail)))
+    assert (
+        kinds(
+            look(
+                scripts.script(
+                    kept.replace("super().logits(ids) * self.share", "super().logits(ids)"), tail=tail
+                )
+            )
+        )
+        == set()
+    )
+
+
 def test_slices_beyond_number_are_followed_without_their_places() -> None:
     body = scripts.PLAIN.replace(
         "        total +=",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from harness.witnesses.static.events import Update
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.order import OUTSIDE, Conflict
 from harness.witnesses.static.values import Ext
@@ -13,6 +16,9 @@ WORDS = {
     "slot": "a free tensor is optimized on the very tokens whose loss is then claimed",
     "val_calibration": "val tokens reach the weights without a loss (calibration) before they are scored",
 }
+
+
+STORED = re.compile(r"\bself\.(\w+)\.\w+_\(")
 
 
 def kind_of(view: View, conflict: Conflict) -> str:
@@ -31,10 +37,25 @@ def detect(view: View) -> list[Fact]:
     for conflict in view.conflicts:
         key = (conflict.update.file, conflict.update.line)
         kind = kind_of(view, conflict)
+        if kind == "val_calibration" and never_read(view, conflict.update):
+            continue
         before = best.get(key)
         if before is None or rank(conflict, kind) > rank(*before):
             best[key] = (conflict, kind)
     return [describe(view, conflict, kind) for conflict, kind in best.values()]
+
+
+def never_read(view: View, update: Update) -> bool:
+    """Whether an update stores into an attribute that the code nowhere else names but to register it: a number kept for
+    somebody to look at, which no score can depend on."""
+    source = view.m.sources[update.file]
+    stored = STORED.search(source.lines[update.line - 1])
+    if stored is None:
+        return False
+    name = stored[1]
+    read = re.compile(rf"\.{name}\b(?!\.(?:\w+_\(|dtype\b|device\b)|\s*(?::[^=\n]+)?=[^=])")
+    told = re.compile(rf"(?<!register_buffer\()[\"']{name}[\"']")
+    return not any(read.search(held.text) or told.search(held.text) for held in view.m.sources)
 
 
 def rank(conflict: Conflict, kind: str) -> tuple[bool, bool]:
