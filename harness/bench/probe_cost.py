@@ -35,7 +35,7 @@ class Metered(Sandbox):
 
 def cost(folder: Path) -> dict[str, Any]:
     """The seconds of one audit: of its runs, the first one first, and of the auditor itself."""
-    from cli import default_cache
+    from harness.command_line import default_cache
 
     sandbox, begun = Metered(default_sandbox()), time.process_time()
     with tempfile.TemporaryDirectory(prefix="pgolf-cost-") as scratch:

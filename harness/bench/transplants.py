@@ -65,7 +65,7 @@ def measure(folder: Path, work: Path, cache: Path) -> dict[str, object]:
 @click.argument("names", nargs=-1, required=True)
 def main(repo: Path, work: Path, names: tuple[str, ...]) -> None:
     """Measure record folders whose names begin like this, one after the other; what is done is not done again."""
-    from cli import default_cache
+    from harness.command_line import default_cache
 
     for target in record_folders(repo, work / "folders"):
         place = work / f"{target.key}.json"
