@@ -1,6 +1,7 @@
-"""Processor seconds of a full audit with every experiment: `python -m harness.bench.probe_cost FOLDER...`
+"""What a full audit with every experiment costs: `python -m harness.bench.probe_cost FOLDER...`
 
-Wall time on a shared machine says nothing; the sandbox counts what each run uses, the auditor's own part is its process's.
+Wall time on a shared machine says nothing, so processor seconds stand beside it: the sandbox counts what each run uses, the
+auditor's own part is its process's.
 """
 
 from __future__ import annotations
@@ -34,23 +35,24 @@ class Metered(Sandbox):
 
 
 def cost(folder: Path) -> dict[str, Any]:
-    """The seconds of one audit: of its runs, the first one first, and of the auditor itself."""
+    """The seconds of one audit: of its runs, the first one first, of the auditor itself, of all, and by the clock."""
     from harness.command_line import default_cache
 
-    sandbox, begun = Metered(default_sandbox()), time.process_time()
+    sandbox, begun, started = Metered(default_sandbox()), time.process_time(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pgolf-cost-") as scratch:
         submission = load_target(folder, Path(scratch))[0]
         result = audit(submission, Options(sandbox, default_cache(), probes="all"))
     runs = [round(s, 1) for s in sandbox.seconds]
     found = {k: v.status for k, v in vars(result.case.probes).items() if v} if result.case.probes else {}
     own = round(time.process_time() - begun, 1)
-    total = round(sum(runs) + own, 1)
+    total, wall = round(sum(runs) + own, 1), round(time.monotonic() - started, 1)
     return {
         "folder": folder.name,
         "verdict": result.verdict.value,
         "runs": runs,
         "auditor": own,
         "total": total,
+        "wall": wall,
         **found,
     }
 

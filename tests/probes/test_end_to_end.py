@@ -111,6 +111,10 @@ def test_adaptation_before_and_after_the_score(tmp_path: Path, early: bool) -> N
     told = f"{probes.incompressibility.reason}\n{probes.future.reason}\n{result.why}"
     wanted = PROVED if early else CLEAR
     assert (probes.incompressibility.status, probes.future.status) == (wanted, wanted), told
+    run = probes.incompressibility.runs[0]
+    assert run.lowest is not None
+    assert run.loss is not None
+    assert run.lowest <= run.loss
     assert probes.future.artifact == ("changed" if early else "same"), told
     found = {f.rule: f for f in result.findings}
     if early:

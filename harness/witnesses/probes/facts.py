@@ -19,7 +19,8 @@ class RandomRun:
     `balanced` tells that the losses watched add up to the printed loss; `watched_loss` is their mean in nats. `fixed`
     tells that the line is the claimed one, not just the last with a BPB. `setting` names what was changed besides
     scale; `outcome` is "scored", or a sentence where nothing can be counted. `bytes_per_token` is what loss and BPB of
-    the line imply, beside the official figure.
+    the line imply, beside the official figure. `lowest` is the lowest loss of all printed lines, in nats per token: it
+    may be of training or of another pass, so nothing is judged by it.
     """
 
     setting: str
@@ -37,6 +38,7 @@ class RandomRun:
     bytes_per_token: float | None = None
     official_bytes_per_token: float | None = None
     watched_loss: float | None = None
+    lowest: float | None = None
 
     @property
     def surplus(self) -> float | None:

@@ -19,7 +19,7 @@ from harness.witnesses.probes import bits, facts
 from harness.witnesses.probes.counted import Watched, counts_once, watched
 from harness.witnesses.probes.facts import Incompressibility, RandomRun
 from harness.witnesses.probes.laboratory import Laboratory
-from harness.witnesses.probes.printed import Line, claimed_line
+from harness.witnesses.probes.printed import Line, claimed_line, lowest_loss
 from harness.witnesses.probes.source import UNIFORM, Source, spare
 from harness.worlds import World
 from harness.worlds.scale import scale_profile
@@ -128,8 +128,10 @@ def one_run(lab: Laboratory, source: Source, tuning: Tuning, seed: int) -> Rando
     seen = watched(run, world, case.claim, once=counts_once(case.trace))
     if seen is None:
         why = "No loss of a val token was seen, so which of them count is not known."
-        return RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb, fixed=line.fixed)
-    return account(line, seen, world, tuning.name, seed, source)
+        found = RandomRun(tuning.name, seed, why, line.text, line.loss, line.bpb, fixed=line.fixed)
+    else:
+        found = account(line, seen, world, tuning.name, seed, source)
+    return dataclasses.replace(found, lowest=lowest_loss(run, case.submission))
 
 
 def account(

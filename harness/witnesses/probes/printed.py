@@ -44,6 +44,12 @@ def claimed_line(run: Run, claim: Claim, submission: Submission) -> Line | None:
     return next((line for line in found if line is not None), None)
 
 
+def lowest_loss(run: Run, submission: Submission) -> float | None:
+    """The lowest loss that any line of the run gives, in nats per token; None where none does."""
+    lines = (read_line(row[:2000]) for text in _outputs(run, submission) for row in text.split("\n"))
+    return min((line.loss for line in lines if line is not None and line.loss is not None), default=None)
+
+
 def last_line(text: str, label: str | None) -> Line | None:
     """The last line of a text with this label and a number; without a label, the last line with a BPB."""
     rows = text.split("\n")
