@@ -188,8 +188,9 @@ def claimed_settings(
             f"({name}={settings[name].value}); left out, so that the whole script runs"
         )
         del settings[name]
-    _apply_proofs(environment, log, settings, printed, notes)
-    ambiguous = _ambiguities(environment, command, rivals, printed) + _unsaid(environment, settings, title)
+    shown = _apply_proofs(environment, log, settings, printed, notes)
+    ambiguous = _ambiguities(environment, command, rivals, printed)
+    ambiguous += _unsaid(environment, settings, shown, title)
     source = "log" if printed else kind if command is not None else "default"
     argv = _arguments(environment, command)
     return Settings(
@@ -203,11 +204,12 @@ def _apply_proofs(
     settings: dict[str, Setting],
     printed: dict[str, Setting],
     notes: list[str],
-) -> None:
-    """Put right the switches that the log's own lines show; they count as printed."""
+) -> frozenset[str]:
+    """Put right the switches that the log's own lines show; they count as printed. Those that a line shows to be on."""
     if log is None:
-        return
-    for name, proof in proofs(environment, log).items():
+        return frozenset()
+    found = proofs(environment, log)
+    for name, proof in found.items():
         if name in printed or is_machine(name, "") or _ONLY_PART.search(name):
             continue
         if proof.log_line == 0 and name in settings:
@@ -221,6 +223,7 @@ def _apply_proofs(
             f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
         )
         settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
+    return frozenset(n for n, proof in found.items() if proof.log_line and proof.on not in (False, *_OFF))
 
 
 def _proved(environment: Environment, name: str, held: str | None, on: bool | str) -> str | None:
@@ -360,12 +363,15 @@ def _ambiguities(
     return list(result.values())
 
 
-def _unsaid(environment: Environment, settings: dict[str, Setting], title: str) -> list[str]:
-    """Switches of a feature that the submission's title names, off by default and turned on nowhere."""
+def _unsaid(
+    environment: Environment, settings: dict[str, Setting], shown: frozenset[str], title: str
+) -> list[str]:
+    """Switches of a feature that the submission's title names, off by default and turned on nowhere, where the log does
+    not show another way of the feature either (TTT_MODE for TTT_ENABLED)."""
     result = []
     for name in sorted(environment.variables):
         match = _SWITCH.fullmatch(name)
-        if name in settings or match is None:
+        if name in settings or match is None or any(match[1] in other for other in shown):
             continue
         words = re.sub(rf"(?i)(?:no|without|sans|non)[-_ ]?{match[1]}", "", title)
         if match[1] in words.upper() and truth(environment, name, None) is False:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -209,6 +210,20 @@ def test_a_line_printed_only_in_one_mode_proves_the_mode(submit: Callable[..., S
     assert settings(claim)["TTT_MODE"] == "lora"
     other = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, a__log=log(1.2345)))
     assert "TTT_MODE" not in settings(other)
+
+
+def test_a_title_s_feature_is_not_in_doubt_where_the_log_shows_a_way_of_it(
+    submit: Callable[..., Submission],
+) -> None:
+    script = SCRIPT.replace(
+        'eval_only = os.environ.get("EVAL_ONLY", "")', 'ttt_mode = os.environ.get("TTT_MODE", "standard")'
+    ).replace("if args.ttt_enabled:", 'if args.ttt_mode == "lora":')
+    for ran in (True, False):
+        made = submit(
+            script, submission__json={"val_bpb": 1.2245 if ran else 1.2345}, a__log=log(1.2345, ttt=ran)
+        )
+        claim = claimed_configuration(dataclasses.replace(made, folder=f"{made.folder}_LoRA_TTT"))
+        assert (not claim.ambiguous) == ran, claim.ambiguous
 
 
 def test_a_line_that_is_missing_proves_the_switch_off(submit: Callable[..., Submission]) -> None:
