@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from harness.inside.rerun import calls as inside
 from harness.witnesses.rerun import passes
-from harness.witnesses.rerun.locate import Locator
+from harness.witnesses.rerun.locate import Index, Locator
 
 RNG = np.random.default_rng(5)
 TARGETS = RNG.integers(0, 50, 600).astype(np.uint16)
@@ -24,13 +24,13 @@ def rows(*starts: int) -> np.ndarray:
 
 
 def test_flattened_rows_are_found() -> None:
-    where, context = Locator(TARGETS, ROW).locate(rows(0, 8, 16, 300), 0)
+    where, context = Locator(Index(TARGETS), ROW).locate(rows(0, 8, 16, 300), 0)
     assert where.tolist() == [s + i for s in (0, 8, 16, 300) for i in range(ROW)]
     assert context.tolist() == list(range(ROW)) * 4
 
 
 def test_of_two_equal_places_the_next_one_is_meant() -> None:
-    locator = Locator(TARGETS, ROW)
+    locator = Locator(Index(TARGETS), ROW)
     found = [int(locator.locate(rows(s), ROW)[0][0]) for s in (100, 300, 400, 420)]
     assert found == [100, 300, 400, 420]
     locator.restart()
@@ -39,10 +39,30 @@ def test_of_two_equal_places_the_next_one_is_meant() -> None:
 
 def test_padding_and_foreign_text_have_no_position() -> None:
     padded = np.concatenate([TARGETS[10:30], np.full(12, 60_000, np.uint16)])
-    where, _ = Locator(TARGETS, ROW).locate(padded, ROW)
+    where, _ = Locator(Index(TARGETS), ROW).locate(padded, ROW)
     assert where.tolist() == [*range(10, 30), *[-1] * 12]
     foreign = np.full(ROW, 99, np.uint16)
-    assert (Locator(TARGETS, ROW).locate(foreign, ROW)[0] == -1).all()
+    assert (Locator(Index(TARGETS), ROW).locate(foreign, ROW)[0] == -1).all()
+
+
+def test_flattened_documents_of_many_lengths_are_found() -> None:
+    documents = [slice(0, 45), slice(300, 317), slice(200, 222)]
+    batch = np.zeros((3, 50), np.uint16)
+    for place, document in zip(batch, documents, strict=True):
+        place[: document.stop - document.start] = TARGETS[document]
+    where, context = Locator(Index(TARGETS), ROW).locate(batch.reshape(-1), 0)
+    for place, found, document in zip(where.reshape(3, 50), context.reshape(3, 50), documents, strict=True):
+        size = document.stop - document.start
+        assert place[:size].tolist() == list(range(document.start, document.stop))
+        assert found[:size].tolist() == list(range(size))
+        assert (place[size:] == -1).all()
+
+
+def test_targets_behind_masked_ones_are_found() -> None:
+    masked = np.concatenate([np.full(20, 0xFFFF, np.uint16), TARGETS[220:252]])
+    where, context = Locator(Index(TARGETS), ROW).locate(masked, masked.size)
+    assert where.tolist() == [-1] * 20 + list(range(220, 252))
+    assert context[20:].tolist() == list(range(32))
 
 
 @pytest.fixture
@@ -105,6 +125,34 @@ def test_training_before_scoring_is_seen(book: inside.Calls, tmp_path: Path) -> 
     assert (found.score_calls, found.train_calls, found.steps) == (2, 2, 1)
     assert found.trained_before == ROW
     assert set(np.flatnonzero(found.trained_at < found.scored_at)) >= set(range(64, 96))
+
+
+def scored_while_trained(book: inside.Calls, *starts: int) -> torch.Tensor:
+    """One forward pass under gradients gives the losses that count and those that are trained on."""
+    found = loss(*starts, reduction="none", grad=True)
+    book.mark(inside.BACKWARD)
+    book.mark(inside.STEP)
+    return found.detach()
+
+
+def test_one_forward_pass_may_score_and_train(book: inside.Calls, tmp_path: Path) -> None:
+    whole = torch.cat([loss(0), scored_while_trained(book, 32), loss(64)])
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    read = found.read_as(whole.mean().item())
+    assert (read.seen, read.trained_before, read.train_calls) == (3 * ROW, 0, 1)
+    assert torch.equal(torch.from_numpy(read.losses[: 3 * ROW].copy()), whole)
+
+
+def test_losses_that_only_trained_are_no_scores(book: inside.Calls, tmp_path: Path) -> None:
+    scored_while_trained(book, 0)
+    torch.manual_seed(1)
+    target = torch.from_numpy(rows(0).astype(np.int64))
+    after = F.cross_entropy(torch.randn(ROW, 50) + 5 * F.one_hot(target, 50), target, reduction="none")
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    read = found.read_as(after.mean().item())
+    assert (read.seen, read.trained_before) == (ROW, ROW)
 
 
 def test_nothing_is_noted_before_the_book_is_open(book: inside.Calls, tmp_path: Path) -> None:

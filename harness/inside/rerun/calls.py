@@ -46,7 +46,10 @@ class Calls:
             self._file.write(HEADER.pack(kind, len(payload), 0, 0, self._clock()) + payload)
 
     def loss(self, target: torch.Tensor, per_token: torch.Tensor | None, kind: int) -> None:
-        """Note the targets of one call, and the loss of each in nats where it is a score."""
+        """Note the targets of one call, and the loss of each in nats where it is known.
+
+        A call under gradients may be both: per-document adaptation scores a chunk and trains on it by one forward pass.
+        """
         row = int(target.shape[-1]) if target.dim() > 1 else 0
         head = HEADER.pack(kind, target.numel(), row, int(per_token is not None), self._clock())
         tokens = _to_host(target.detach().reshape(-1).to(torch.int32))
@@ -121,10 +124,11 @@ def _hook_losses(calls: Calls) -> None:
         result = original(input, target, *args, **kwargs)
         if target.is_floating_point() or target.dim() == 0:
             return result
+        per_token = result if result.numel() == target.numel() else None
         if torch.is_grad_enabled() and input.requires_grad:
-            calls.loss(target, None, TRAIN)
-        elif result.numel() == target.numel():
-            calls.loss(target, result, SCORE)
+            calls.loss(target, per_token, TRAIN)
+        elif per_token is not None:
+            calls.loss(target, per_token, SCORE)
         else:
             with torch.no_grad():
                 ignored = kwargs.get("ignore_index", -100)

@@ -38,15 +38,20 @@ def windows(place: Place, settings: Settings) -> tuple[int, int]:
     return length, min(settings.stride or first(STRIDES, length), length)
 
 
-def own_pass(found: Pass, data: OfficialData, log: Log | None, line: ScoreLine | None) -> OwnPass:
-    """A pass of the script's evaluation as seen, beside what the script printed of it; `line` is the claimed one."""
-    seen = ~np.isnan(found.losses)
-    nats = float(np.sum(found.losses[seen], dtype=np.float64))
-    spelled = int(data.target_bytes()[seen].sum())
+def read_pass(found: Pass, log: Log | None, line: ScoreLine | None) -> tuple[Pass, ScoreLine | None, bool]:
+    """(the pass as its printed loss reads it, the line printed of it, whether that is the claimed one: `line`)."""
     texts = {text.strip()[:300] for text in found.lines}
     said = [s for s in log.scores if s.text in texts] if log else []
     claimed = line is not None and line in said
     printed = line if claimed else max(said, key=lambda s: s.decimals, default=None)
+    return found.read_as(printed.loss if printed else None), printed, claimed
+
+
+def own_pass(found: Pass, data: OfficialData, printed: ScoreLine | None, *, claimed: bool) -> OwnPass:
+    """A pass of the script's evaluation as seen, beside what the script printed of it."""
+    seen = ~np.isnan(found.losses)
+    nats = float(np.sum(found.losses[seen], dtype=np.float64))
+    spelled = int(data.target_bytes()[seen].sum())
     return OwnPass(
         line=printed.text if printed else found.lines[0].strip()[:300],
         claimed=claimed,

@@ -16,7 +16,7 @@ from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.claims.log import Log, ScoreLine, read_log
 from harness.witnesses.claims.runs import run_facts
 from harness.witnesses.rerun import hardware, runs, scoring
-from harness.witnesses.rerun.beside import claimed_beside, own_pass, windows
+from harness.witnesses.rerun.beside import claimed_beside, own_pass, read_pass, windows
 from harness.witnesses.rerun.changes import change
 from harness.witnesses.rerun.facts import Artifact, Change, Measured, Outcome, OwnPass, RerunFacts, Step
 from harness.witnesses.rerun.passes import rebuild
@@ -256,11 +256,12 @@ class Job:
         running = sorted({s.text for s in self.log.scores} - finals) if self.log else []
 
         def work() -> dict[str, Any]:
-            made = rebuild(files, self.data.val_stream()[1:], length, running)
-            for number, found in enumerate(made):
-                np.save(self.folder / f"pass-{number}.npy", found.losses)
-            lines = [dataclasses.asdict(own_pass(p, self.data, self.log, self.line)) for p in made]
-            names = [f"pass-{n}.npy" for n in range(len(made))]
+            lines, names = [], []
+            for number, found in enumerate(rebuild(files, self.data.val_stream()[1:], length, running)):
+                read, printed, claimed = read_pass(found, self.log, self.line)
+                names.append(f"pass-{number}.npy")
+                np.save(self.folder / names[-1], read.losses)
+                lines.append(dataclasses.asdict(own_pass(read, self.data, printed, claimed=claimed)))
             return {"passes": lines, "files": sizes(self.folder, *names)}
 
         result = self._step(

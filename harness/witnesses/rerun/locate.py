@@ -14,12 +14,37 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 Positions = npt.NDArray[np.int64]
 
 
-class Locator:
-    """Finds rows of targets in the stream of targets [n]."""
+class Index:
+    """The stream of targets [n], and where in it each run of so many targets begins; shared by the processes of a run."""
 
-    def __init__(self, targets: npt.NDArray[np.uint16], row: int) -> None:
-        self.targets, self.row = targets, row
-        self._indices: dict[int, tuple[npt.NDArray[np.uint64], Positions]] = {}
+    def __init__(self, targets: npt.NDArray[np.uint16]) -> None:
+        self.targets = targets
+        self._made: dict[int, tuple[npt.NDArray[np.uint64], Positions]] = {}
+
+    def of(self, span: int) -> tuple[npt.NDArray[np.uint64], Positions]:
+        """Hashes of every window of `span` targets, sorted, and where they are (ascending where they are equal)."""
+        if span not in self._made:
+            keys = _keys(self.targets, span)
+            order = np.argsort(keys, kind="stable")
+            self._made[span] = (keys[order], order.astype(np.int64))
+        return self._made[span]
+
+    def holds(self, tokens: npt.NDArray[np.uint16], span: int) -> npt.NDArray[np.bool_]:
+        """Whether the stream holds the `span` tokens from each place on [n - span + 1]."""
+        keys, wanted = self.of(span)[0], _keys(tokens, span)
+        if not keys.size:
+            return np.zeros(wanted.size, np.bool_)
+        at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+        found: npt.NDArray[np.bool_] = keys[at] == wanted
+        return found
+
+
+class Locator:
+    """Finds rows of targets in the stream; `row` is the usual row length."""
+
+    def __init__(self, index: Index, row: int) -> None:
+        self.index, self.row = index, row
+        self.targets = index.targets
         self._next = 0
 
     def restart(self) -> None:
@@ -27,19 +52,35 @@ class Locator:
         self._next = 0
 
     def locate(self, tokens: npt.NDArray[np.uint16], row: int) -> tuple[Positions, Positions]:
-        """(positions [n], -1 where unknown; index in its row [n]) of one call's targets.
+        """(positions [n], -1 where unknown; tokens of context before it in its stretch [n]) of one call's targets.
 
-        `row` is the length of its rows, 0 where they were flattened: the usual row length is tried then.
+        `row` is the length of its rows, 0 where they were flattened: the usual row length is tried then. In a row each
+        stretch of the stream that is met counts: documents of many lengths may be padded, or masked in front.
         """
         if not row:
             row = self.row if tokens.size % self.row == 0 else int(tokens.size)
-        where = np.full(tokens.size, -1, np.int64)
+        where, context = np.full(tokens.size, -1, np.int64), np.zeros(tokens.size, np.int64)
         for begin in range(0, tokens.size, row):
-            part = tokens[begin : begin + row]
-            start, length = self._find(part)
+            part = slice(begin, begin + row)
+            self._stretches(tokens[part], where[part], context[part])
+        return where, context
+
+    def _stretches(self, row: npt.NDArray[np.uint16], where: Positions, context: Positions) -> None:
+        """Fill in the stretches of the stream in one row, one after the other; padding between them stays unknown."""
+        at, met, span = 0, None, min(SPAN, row.size)
+        while row.size - at >= max(span, _SHORTEST):
+            start, length = self._find(row[at:])
             if length:
-                where[begin : begin + length] = np.arange(start, start + length)
-        return where, np.arange(tokens.size, dtype=np.int64) % row
+                where[at : at + length] = np.arange(start, start + length)
+                context[at : at + length] = np.arange(length)
+                at += length
+                continue
+            if met is None:
+                met = np.flatnonzero(self.index.holds(row, span))
+            later = met[met > at]
+            if not later.size:
+                return
+            at = int(later[0])
 
     def _find(self, row: npt.NDArray[np.uint16]) -> tuple[int, int]:
         """(first position, matching length) of the place that agrees longest; of several, the next in order."""
@@ -65,7 +106,7 @@ class Locator:
         return int(text.size if same.all() else np.argmin(same))
 
     def _candidates(self, head: npt.NDArray[np.uint16]) -> Positions:
-        keys, order = self._index(head.size)
+        keys, order = self.index.of(head.size)
         if not keys.size:
             return np.empty(0, np.int64)
         key = _keys(head, head.size)[0]
@@ -75,14 +116,6 @@ class Locator:
             near = np.searchsorted(found, self._next)
             found = found[max(0, near - 8) : near + _MOST_CANDIDATES - 8]
         return found
-
-    def _index(self, span: int) -> tuple[npt.NDArray[np.uint64], Positions]:
-        """Hashes of every window of `span` targets, sorted, and where they are (ascending where they are equal)."""
-        if span not in self._indices:
-            keys = _keys(self.targets, span)
-            order = np.argsort(keys, kind="stable")
-            self._indices[span] = (keys[order], order.astype(np.int64))
-        return self._indices[span]
 
 
 def _keys(tokens: npt.NDArray[np.uint16], span: int) -> npt.NDArray[np.uint64]:

@@ -6,7 +6,9 @@ counts, as in every sliding evaluation.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import math
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.witnesses.rerun.locate import Locator
+from harness.witnesses.rerun.locate import Index, Locator
 
 SCORE, TRAIN, STEP, READ, PRINT, BACKWARD = range(1, 7)
 _HEADER = struct.Struct("<4Iq")
@@ -23,7 +25,7 @@ _LARGEST = 2**28
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One record of one process: kind, time in nanoseconds, row length, targets [n], losses [n] where it is a score."""
+    """One record of one process: kind, time in nanoseconds, row length, targets [n], losses [n] where they are known."""
 
     kind: int
     time: int
@@ -37,6 +39,9 @@ class Call:
 class Pass:
     """One evaluation: the lines printed after it, losses [targets] (NaN where not seen), when each was scored and first
     trained on (nanoseconds, 0 where never), how many calls scored and how many trained.
+
+    `with_gradients` is the same pass where losses under gradients count as scores too: some evaluations score and train by
+    one forward pass. Which of the two is meant, the printed loss says (:meth:`read_as`).
     """
 
     lines: tuple[str, ...]
@@ -47,6 +52,22 @@ class Pass:
     train_calls: int
     steps: int
     seconds: float
+    with_gradients: Pass | None = None
+
+    def read_as(self, printed_loss: float | None) -> Pass:
+        """The reading whose mean loss is nearer to the printed one; without one, that in which more was scored."""
+        other = self.with_gradients
+        if other is None:
+            return self
+        mine, its = self.mean, other.mean
+        if printed_loss is None or math.isnan(mine) or math.isnan(its):
+            return other if other.seen > self.seen else self
+        return other if abs(its - printed_loss) < abs(mine - printed_loss) else self
+
+    @property
+    def mean(self) -> float:
+        """The mean loss of what was scored, in nats; NaN where nothing was."""
+        return float(np.nanmean(self.losses, dtype=np.float64)) if self.seen else math.nan
 
     @property
     def seen(self) -> int:
@@ -99,8 +120,9 @@ def rebuild(
     prints = [c for c in read_calls(files[0]) if c.kind == PRINT and c.text.strip()[:300] not in running]
     ends = [c.time for c in prints] + [np.iinfo(np.int64).max]
     makers = [_Maker(targets.size) for _ in ends]
+    index = Index(targets)
     for file in files:
-        locator = Locator(targets, row)
+        locator = Locator(index, row)
         before = None
         for call in read_calls(file):
             maker = makers[int(np.searchsorted(ends, call.time))]
@@ -110,23 +132,56 @@ def rebuild(
             maker.add(call, locator)
     made: list[Pass] = []
     for maker, text in zip(makers, [*(c.text for c in prints), ""], strict=True):
-        if maker.score_calls or maker.train_calls:
+        if not maker.empty:
             made.append(maker.made((text,)))
         elif made and text:
             made[-1] = dataclasses.replace(made[-1], lines=(*made[-1].lines, text))
     return made
 
 
-class _Maker:
-    """One pass as it is read."""
+class _Scores:
+    """The losses of one pass by one reading of its calls: of a position that several rows show, that with most context."""
 
     def __init__(self, size: int) -> None:
         self.losses = np.full(size, np.nan, np.float32)
-        self.context = np.full(size, -1, np.int64)
+        self.context = np.full(size, -1, np.int32)
         self.scored_at = np.zeros(size, np.int64)
+        self.calls = 0
+
+    def add(
+        self,
+        at: npt.NDArray[np.int64],
+        context: npt.NDArray[np.int64],
+        nats: npt.NDArray[np.float32],
+        time: int,
+    ) -> None:
+        self.calls += 1
+        more = np.flatnonzero(context > self.context[at])
+        # Of several in one call the last assignment stays.
+        more = more[np.argsort(context[more], kind="stable")]
+        at = at[more]
+        self.context[at] = context[more]
+        self.losses[at] = nats[more]
+        self.scored_at[at] = time
+
+
+class _Maker:
+    """One pass as it is read; its arrays are made when the first known position comes.
+
+    `scores` takes calls without gradients, `forwards` those with gradients as well.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.scores: _Scores | None = None
+        self.forwards: _Scores | None = None
         self.trained_at = np.zeros(size, np.int64)
-        self.score_calls = self.train_calls = self.steps = 0
+        self.train_calls = self.steps = 0
         self.times: list[int] = []
+
+    @property
+    def empty(self) -> bool:
+        return not (self.scores or self.train_calls)
 
     def add(self, call: Call, locator: Locator) -> None:
         if call.kind == STEP:
@@ -139,29 +194,34 @@ class _Maker:
             return
         self.times = [min([call.time, *self.times]), max([call.time, *self.times])]
         at, context = where[known], context[known]
-        if call.losses is None:
+        if call.kind == TRAIN:
             self.train_calls += 1
             first = at[self.trained_at[at] == 0]
             self.trained_at[first] = call.time
+        if call.losses is None:
             return
-        self.score_calls += 1
-        more = np.flatnonzero(context > self.context[at])
-        more = more[
-            np.argsort(context[more], kind="stable")
-        ]  # of several in one call the last assignment stays
-        at = at[more]
-        self.context[at] = context[more]
-        self.losses[at] = call.losses[known][more]
-        self.scored_at[at] = call.time
+        nats = call.losses[known]
+        if call.kind == TRAIN and self.forwards is None:
+            self.forwards = copy.deepcopy(self.scores) or _Scores(self.size)
+        if call.kind == SCORE:
+            self.scores = self.scores or _Scores(self.size)
+            self.scores.add(at, context, nats, call.time)
+        if self.forwards is not None:
+            self.forwards.add(at, context, nats, call.time)
 
     def made(self, lines: tuple[str, ...]) -> Pass:
+        other = self._made(lines, self.forwards, None) if self.forwards else None
+        return self._made(lines, self.scores or _Scores(self.size), other)
+
+    def _made(self, lines: tuple[str, ...], scores: _Scores, other: Pass | None) -> Pass:
         return Pass(
-            lines,
-            self.losses,
-            self.scored_at,
-            self.trained_at,
-            self.score_calls,
-            self.train_calls,
-            self.steps,
-            (self.times[-1] - self.times[0]) / 1e9 if self.times else 0.0,
+            lines=lines,
+            losses=scores.losses,
+            scored_at=scores.scored_at,
+            trained_at=self.trained_at,
+            score_calls=scores.calls,
+            train_calls=self.train_calls,
+            steps=self.steps,
+            seconds=(self.times[-1] - self.times[0]) / 1e9 if self.times else 0.0,
+            with_gradients=other,
         )
