@@ -69,6 +69,26 @@ class MixesPositions(Body):
         return logits + logits.cumsum(1) * 0.1
 
 
+class SlicesBanks(Body):
+    """Hands slices of one big parameter to its layers: views that ask for gradients even in inference mode."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.bank = nn.Parameter(torch.randn(2, WIDTH, WIDTH))
+        self.layer = _Product()
+
+    def hidden(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.layer(super().hidden(ids), self.bank[1])
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.scores(self.hidden(ids))
+
+
+class _Product(nn.Module):
+    def forward(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return x @ weight
+
+
 class GivesNothing(Body):
     """No logits, no cross entropy."""
 

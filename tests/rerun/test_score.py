@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.inside.rerun import forward, score
+from harness.inside.rerun import forward, revive, score
 from harness.inside.rerun.windows import plan
 from tests.rerun import models
 
@@ -23,6 +24,7 @@ MODELS = [
     models.HasForwardLogits,
     models.GivesBoth,
     models.MixesPositions,
+    models.SlicesBanks,
 ]
 
 
@@ -100,7 +102,7 @@ def test_two_processes_give_the_same_bits_as_one() -> None:
 
 @pytest.mark.parametrize("form", MODELS)
 def test_the_head_is_shortened_only_where_that_changes_nothing(form: type[models.Body]) -> None:
-    expected = form in (models.GivesLogits, models.GivesLoss, models.GivesBoth)
+    expected = form not in (models.HasForwardLogits, models.MixesPositions)
     assert scorer(form().eval()).short_head is expected
 
 
@@ -153,6 +155,14 @@ def test_a_mistake_of_the_model_is_no_lack_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         losses(scorer(Wrong().eval()))
+
+
+def test_operations_are_counted_of_a_revived_model(tmp_path: Path) -> None:
+    torch.save(models.SlicesBanks(), tmp_path / "model.pt")
+    revived = scorer(revive.revive(tmp_path / "model.pt", "cpu"))
+    attention = 4 * LENGTH * LENGTH * models.WIDTH
+    products = 2 * LENGTH * models.WIDTH * (3 * models.WIDTH + models.WIDTH + models.VOCAB)
+    assert revived.flops() == attention + products
 
 
 def test_uniform_predictions_cost_ln_v() -> None:

@@ -53,11 +53,11 @@ def _definitions(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def revive(path: Path, device: str) -> nn.Module:
-    """The pickled module on a device, in evaluation mode."""
+    """The pickled module on a device, in evaluation mode; its parameters ask for no gradients."""
     model: Any = torch.load(path, map_location=device, weights_only=False)
     if not isinstance(model, nn.Module):
         raise TypeError(f"{path.name} holds a {type(model).__name__}, not a module")
-    return model.to(device).eval()
+    return model.to(device).eval().requires_grad_(False)
 
 
 def put_weights(model: nn.Module, path: Path) -> None:
