@@ -18,6 +18,7 @@ from harness.sandbox import Limits, Mount, Sandbox
 from harness.worlds import World
 from harness.worlds.miniature import miniature
 from harness.worlds.scale import Scale, Shrink, scale_profile
+from harness.worlds.shard_names import shard_names
 from harness.worlds.tuning import Tuning
 
 INSIDE = Path(__file__).parent / "inside"
@@ -53,6 +54,7 @@ class Way:
     torchrun or plainly.
 
     `lazy_annotations` reads annotations as Python 3.14 does (PEP 649): they are not evaluated when a function is defined.
+    `old_load` lets torch.load read any pickle, as it did before PyTorch 2.6.
     """
 
     shrink: Shrink = "small"
@@ -60,13 +62,17 @@ class Way:
     least: int | None = None
     torchrun: bool = True
     lazy_annotations: bool = False
+    old_load: bool = False
 
     def __str__(self) -> str:
         words = {"small": "at the same scale", "mild": "at a milder scale", "full_width": "at full width"}
         size = "as claimed" if self.least is None else f"of {self.least:,}"
         kept = f" with {', '.join(sorted(self.keep))} {size}" if self.keep else ""
         lazy = ", with annotations as in Python 3.14" if self.lazy_annotations else ""
-        return words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy
+        old = ", with torch.load as before PyTorch 2.6" if self.old_load else ""
+        return (
+            words[self.shrink] + kept + ("" if self.torchrun else ", started without torchrun") + lazy + old
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +166,10 @@ def other_way(way: Way, outcome: str, reason: str, overrides: Sequence[tuple[str
     """
     if outcome != "crashed":
         return None
-    if way.torchrun and "DistributedDataParallel" in reason:
+    if way.torchrun and re.search(r"DistributedDataParallel|\bDDP\b", reason):
         return dataclasses.replace(way, torchrun=False)
+    if not way.old_load and "Weights only load failed" in reason:
+        return dataclasses.replace(way, old_load=True)
     if not way.lazy_annotations and reason.startswith("NameError"):
         return dataclasses.replace(way, lazy_annotations=True)
     if not reason.startswith(_MAY_BE_OUR_SCALE):
@@ -200,7 +208,7 @@ def _attempt(
         [sys.executable, "-P", "-m", "inside.launch", f"{AUDIT}/config.json"],
         mounts=_mounts(script, world, out, writable=exchange is not None and exchange.world),
         workdir=place.workdir,
-        env=_environment(claim, scale, world),
+        env=_environment(claim, scale, world, way),
         limits=Limits(
             memory_bytes=8 * 2**30,
             cpu_s=seconds,
@@ -326,6 +334,9 @@ def _link_data(source: str, world: World, data: Path) -> None:
         pattern = r"fineweb\w*10B\w*" if kind == "datasets" else r"[\w.-]+\.(?:model|json)"
         for name in set(re.findall(pattern, source)) - names:
             (data / kind / name).symlink_to(f"{WORLD}/{real}")
+    own = [entry.name for entry in (world.root / world.layout.dataset).iterdir()]
+    for name, shard in shard_names(source, own).items():
+        (data / name).symlink_to(f"{WORLD}/{world.layout.dataset}/{shard}")
 
 
 def _mounts(script: Script, world: World, out: Path, *, writable: bool) -> list[Mount]:
@@ -342,7 +353,7 @@ def _mounts(script: Script, world: World, out: Path, *, writable: bool) -> list[
     ]
 
 
-def _environment(claim: Claim, scale: Scale, world: World) -> dict[str, str]:
+def _environment(claim: Claim, scale: Scale, world: World, way: Way) -> dict[str, str]:
     """The claimed settings, then our scale, then where the data is, then what the emulator needs."""
     claimed = {k: v for k, v in claim.environment().items() if not _NOT_FROM_A_README.fullmatch(k)}
     fixed = {
@@ -357,6 +368,8 @@ def _environment(claim: Claim, scale: Scale, world: World) -> dict[str, str]:
         "HOME": "/work",
         "WANDB_MODE": "disabled",
     }
+    if way.old_load:
+        fixed["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     return claimed | dict(scale.env) | world.environment(WORLD) | fixed
 
 

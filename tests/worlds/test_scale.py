@@ -212,6 +212,16 @@ def test_the_least_is_read_from_what_the_script_said() -> None:
     assert plain == Way(keep=first.keep)
 
 
+def test_what_newer_libraries_and_torchrun_refuse_is_tried_another_way() -> None:
+    pickled = (
+        "_pickle.UnpicklingError at line 17 of the script: Weights only load failed. In PyTorch 2.6, ..."
+    )
+    assert other_way(Way(), "crashed", pickled, []) == Way(old_load=True)
+    assert other_way(Way(old_load=True), "crashed", pickled, []) is None
+    refused = "RuntimeError at line 34 of the script: QAT under DDP is unsupported"
+    assert other_way(Way(), "crashed", refused, []) == Way(torchrun=False)
+
+
 def test_stages_of_a_schedule_shrink_with_what_they_stand_for() -> None:
     source = (
         SCRIPT
