@@ -8,9 +8,11 @@ __main__ under its own file name, so that tracebacks and frames show its own lin
 from __future__ import annotations
 import __future__
 
+import atexit
 import json
 import os
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from . import emulator
 
 
 def main(config: dict[str, Any]) -> None:
-    """Install the emulator and, if asked, the watcher; run the script; let the watcher finish whatever happens."""
+    """Install the emulator and, if asked, the watcher; run the script and what it left for the end of the process; let the
+    watcher finish whatever happens, after everything else."""
     mode = emulator.install(config)
     finish = None
     if config["watch"]:
@@ -30,8 +33,17 @@ def main(config: dict[str, Any]) -> None:
     try:
         run(config["script"], config["argv"], bool(config.get("lazy_annotations")))
     finally:
-        if finish is not None:
-            finish()
+        try:
+            leave()
+        finally:
+            if finish is not None:
+                finish()
+
+
+def leave() -> None:
+    """What Python does at its end, now: threads are waited for and exit functions are run, so that the watcher sees them."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
 
 
 def run(script: str, argv: list[str], lazy_annotations: bool = False) -> None:
@@ -47,5 +59,23 @@ def run(script: str, argv: list[str], lazy_annotations: bool = False) -> None:
     exec(code, module.__dict__)
 
 
+def end(config: dict[str, Any]) -> int:
+    """Run, report like Python what ended the script, and return its exit code."""
+    try:
+        main(config)
+    except SystemExit as left:
+        if left.code is None or isinstance(left.code, int):
+            return left.code or 0
+        print(left.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    code = end(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code & 0xFF)  # nothing of the script's runs once the watcher has finished

@@ -11,6 +11,34 @@ from harness.witnesses.trace import Trace
 Watched = Callable[..., Trace]
 
 WAYS = {
+    "bytes written past torch, gradients cleared": """
+        import ctypes
+        net(X, Y).backward()
+        for p in net.parameters():
+            new = (p.detach() - 0.1 * p.grad).contiguous()
+            ctypes.memmove(p.data_ptr(), new.data_ptr(), new.numel() * 4)
+        net.zero_grad()
+        evaluate()
+        """,
+    "in an array that shares its memory, gradients cleared": """
+        opt = torch.optim.SGD(net.parameters(), lr=0.1)
+        net(X, Y).backward()
+        for p in net.parameters():
+            array = p.detach().numpy()
+            array -= 0.1 * p.grad.numpy()
+        opt.zero_grad()
+        evaluate()
+        """,
+    "when the process ends": """
+        import atexit
+        evaluate()
+        atexit.register(lambda: (train(X, Y), evaluate()))
+        """,
+    "in a thread that outlives the script": """
+        import threading
+        evaluate()
+        threading.Thread(target=lambda: (train(X, Y), evaluate())).start()
+        """,
     "data assigned": """
         net(X, Y).backward()
         for p in net.parameters():

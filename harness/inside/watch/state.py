@@ -282,11 +282,13 @@ class StateBook:
             stack.extend(self._ledger.nodes[int(c) - NODE] for c in part[part >= NODE])
 
     def forget_gradients(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Gradients were thrown away: what was pending never reaches the state."""
+        """Gradients were thrown away: what was pending never reaches the state, but for what was written unseen before."""
         if self._pieces:
             for tensor in tensors:
-                piece = self._pieces.get(_storage(tensor))
-                if piece is not None:
+                key = _storage(tensor)
+                piece = self._pieces.get(key)
+                if piece is not None and piece.pending:
+                    self._compare_one(key, piece)
                     piece.pending = []
 
     def grad_set(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -366,18 +368,21 @@ class StateBook:
     def _compare(self) -> None:
         """Leaves that changed while val gradients lay ready, in a way that no hook saw (numpy, `p.data = ...`), learned."""
         for key, piece in [(k, p) for k, p in self._pieces.items() if p.pending]:
-            leaf = piece.leaf() if piece.leaf is not None else None
-            if leaf is None:
-                continue
-            if (_storage(leaf) != key or _bits(leaf) != piece.before) and _digest(leaf) == piece.clean:
-                piece.pending = []  # put back
-            elif _storage(leaf) != key:  # its storage was put in place of the old one
-                moved = self._piece(leaf)
-                moved.clean, moved.leaf, moved.pending = piece.clean, piece.leaf, piece.pending
-                piece.pending = []
-                self._learn([moved])
-            elif _bits(leaf) != piece.before:
-                self._learn([piece])
+            self._compare_one(key, piece)
+
+    def _compare_one(self, key: int, piece: _Piece) -> None:
+        leaf = piece.leaf() if piece.leaf is not None else None
+        if leaf is None:
+            return
+        if (_storage(leaf) != key or _bits(leaf) != piece.before) and _digest(leaf) == piece.clean:
+            piece.pending = []  # put back
+        elif _storage(leaf) != key:  # its storage was put in place of the old one
+            moved = self._piece(leaf)
+            moved.clean, moved.leaf, moved.pending = piece.clean, piece.leaf, piece.pending
+            piece.pending = []
+            self._learn([moved])
+        elif _bits(leaf) != piece.before:
+            self._learn([piece])
 
     def _settle(self) -> None:
         """Enter what was written since the last score or gradient as one update."""
