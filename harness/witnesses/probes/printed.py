@@ -13,6 +13,7 @@ from harness.witnesses.trace.balance import numbers_of
 from harness.witnesses.trace.record import PrintEvent
 
 _VAL_LOSS = re.compile(r"(?i)val\w*?_?loss\w*[\"']?\s*[:=]?\s*([-+]?\d+\.\d+)")
+_PLAIN_LOSS = re.compile(r"\bval_loss[:=] ?(\d+\.\d+)")
 _BPB = re.compile(
     r"(?i)(?:bpb|bits[ _]per[ _]byte)\w*[\"']?\s*(?:[:=|]|is)?\s*\**([-+]?\d+\.\d+(?:e[-+]?\d+)?)(?![\w.])"
 )
@@ -45,9 +46,10 @@ def claimed_line(run: Run, claim: Claim, submission: Submission) -> Line | None:
 
 
 def lowest_loss(run: Run, submission: Submission) -> float | None:
-    """The lowest loss that any line of the run gives, in nats per token; None where none does."""
-    lines = (read_line(row[:2000]) for text in _outputs(run, submission) for row in text.split("\n"))
-    return min((line.loss for line in lines if line is not None and line.loss is not None), default=None)
+    """The lowest loss that any line of the run gives in the form of the challenge's own script, in nats per token; None
+    where none does."""
+    found = (float(m[1]) for text in _outputs(run, submission) for m in _PLAIN_LOSS.finditer(text))
+    return min(found, default=None)
 
 
 def last_line(text: str, label: str | None) -> Line | None:
