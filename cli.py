@@ -17,7 +17,7 @@ from rich.status import Status
 from harness.audit import Options, audit
 from harness.bench.commands import bench_group
 from harness.case import Audit, Submission, Verdict, worst
-from harness.command_line import BadInput, Failure, default_cache
+from harness.command_line import BadInput, Failure, default_cache, experiments
 from harness.intake import IntakeError, load_changed, load_pull_request, load_target
 from harness.policy import Policy, policy_of_base, read_policy
 from harness.sandbox import SandboxUnavailable, default_sandbox
@@ -95,10 +95,12 @@ Examples:
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option(
     "--probes",
-    type=click.Choice(["auto", "all", "none"]),
+    metavar="[auto|all|none|NAME,...]",
+    callback=experiments,
     default="auto",
     show_default=True,
-    help="Experiments on changed data: auto makes them where something is open or suspicious.",
+    help="Experiments on changed data: auto makes them where something is open or suspicious; or some by name: "
+    "incompressibility, future, again, repeating, transplant, neighbour.",
 )
 @click.option(
     "--timeout", default=300.0, show_default=True, help="Processor seconds that one emulated run may take."
@@ -449,7 +451,8 @@ Examples:
 @click.option("--most", default=3, show_default=True, help="Run so many submissions of each; read the rest.")
 @click.option(
     "--probes",
-    type=click.Choice(["auto", "all", "none"]),
+    metavar="[auto|all|none|NAME,...]",
+    callback=experiments,
     default="auto",
     show_default=True,
     help="Experiments, as in audit.",

@@ -22,6 +22,18 @@ class BadInput(click.ClickException):
     exit_code = 2
 
 
+def experiments(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """The value of --probes, once it is known to name experiments. Raises click.BadParameter."""
+    from harness.witnesses.probes.choose import named
+
+    if value != "auto":
+        try:
+            named(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{error}.") from error
+    return value
+
+
 def default_cache() -> Path:
     """Where worlds are kept between runs: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pgolf-audit"

@@ -137,6 +137,7 @@ def test_auto_asks_only_where_something_is_open() -> None:
     assert REPEATING not in chosen("auto", [*clean, Finding("C3", Status.FAIL, "")])
     with pytest.raises(ValueError, match="probes are"):
         chosen("some", clean)
+    assert chosen("future, incompressibility", clean) == ("future", "incompressibility")
 
 
 HELPER = Site("a C source, not followed", Evidence("hints.c", 0, ""))

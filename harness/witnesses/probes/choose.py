@@ -1,4 +1,4 @@
-"""Which probes an audit makes: all, none, or those that may answer what the other witnesses leave open."""
+"""Which probes an audit makes: all, none, named ones, or those that may answer what the other witnesses leave open."""
 
 from __future__ import annotations
 
@@ -28,12 +28,23 @@ _OPEN = {
 }
 
 
+def named(mode: str) -> tuple[str, ...]:
+    """The probes that a mode other than auto names. Raises ValueError for an unknown one."""
+    if mode in MODES:
+        return ALL if mode == "all" else ()
+    names = tuple(dict.fromkeys(name.strip() for name in mode.split(",")))
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} is no experiment: say {', '.join(MODES)}, or names out of {', '.join(ALL)}"
+        )
+    return names
+
+
 def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
     """The probes to make, by what the rules say without them. Raises ValueError for an unknown mode."""
-    if mode not in MODES:
-        raise ValueError(f"probes are {', '.join(MODES)}, not {mode}")
     if mode != "auto":
-        return ALL if mode == "all" else ()
+        return named(mode)
     return tuple(
         probe
         for probe in ALL
