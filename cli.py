@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,7 +35,9 @@ from reports.result import Malformed, parse, read
 from rules.registry import all_rules
 
 if TYPE_CHECKING:
+    from harness.audit import Rerun
     from harness.compare import Side
+    from harness.witnesses.rerun import Settings
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -157,10 +158,13 @@ def audit_command(
                 _nothing_to_audit(notes, json_file, ci, console)
             sandbox = None if static_only else default_sandbox()
             options = Options(sandbox, default_cache(), keep_run, timeout, probes, policy)
-            rerun = _rerun_of(submissions, data, tokenizer, device, nproc)
+            if data is not None and tokenizer is not None:
+                from harness.witnesses.rerun import Settings
+
+                place, settings = Path(scratch) / "rerun", Settings(device, nproc)
+                rerun = _rerun_of(submissions, data, tokenizer, place, settings)
+                options = dataclasses.replace(options, rerun=rerun)
             audits = _audit_all(submissions, options, most, console)
-            if rerun is not None:
-                audits = [rerun(audits[0], Path(scratch) / "rerun", console)]
         except IntakeError as error:
             raise BadInput(str(error)) from error
         except SandboxUnavailable as error:
@@ -183,40 +187,17 @@ def audit_command(
 
 
 def _rerun_of(
-    submissions: list[Submission], data: Path | None, tokenizer: Path | None, device: str, nproc: int
-) -> Callable[[Audit, Path, Console], Audit] | None:
-    """What adds the rerun to the audit of the one submission, once data and device are known to be there."""
-    if data is None or tokenizer is None:
-        return None
-    from harness.reruns import with_rerun
-    from harness.witnesses.rerun import NoDevice, Settings
-    from harness.witnesses.rerun.hardware import check
-    from harness.worlds.fineweb import official_data
+    submissions: list[Submission], data: Path, tokenizer: Path, work: Path, settings: Settings
+) -> Rerun:
+    """The rerun that an audit is to make, once everything that it needs is known to be there."""
+    from harness.reruns import prepared
+    from harness.witnesses.rerun import NoDevice
     from harness.worlds.shards import ShardError
 
-    settings = Settings(device, nproc)
     try:
-        check(device, nproc)
-        official = official_data(data, tokenizer)
-    except (ShardError, NoDevice, ValueError) as error:
+        return prepared(submissions, data, tokenizer, work, default_sandbox(), settings)
+    except (ShardError, NoDevice, ValueError, OSError) as error:
         raise BadInput(str(error)) from error
-    if len(submissions) != 1 or submissions[0].script is None:
-        raise BadInput(
-            f"a rerun takes one submission with a script, and there are {len(submissions)}: name one TARGET."
-        )
-
-    def add(audited: Audit, work: Path, console: Console) -> Audit:
-        with console.status("") as status:
-            return with_rerun(
-                audited,
-                official,
-                work,
-                default_sandbox(),
-                settings,
-                lambda step: status.update(f"rerun: {step}"),
-            )
-
-    return add
 
 
 def _load(
@@ -321,32 +302,29 @@ def rerun_command(
     Exit codes: 0 the claimed score was reproduced, or all was measured and it cannot be compared (--device cpu); 2 bad
     input or no such device; 3 it was not reproduced, or a step did not finish; 4 the auditor itself failed.
     """
-    from harness.reruns import audit_and_rerun, reproduced
-    from harness.witnesses.rerun import NoDevice, Settings
-    from harness.worlds.fineweb import official_data
-    from harness.worlds.shards import ShardError
+    from harness.witnesses.rerun import Settings
 
     console = Console()
     settings = Settings(device, nproc, timeout, length, stride, batch, weights)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch, console.status("") as status:
         try:
-            audited = audit_and_rerun(
-                load_target(target, Path(scratch)),
-                official_data(data, tokenizer),
-                work or Path(scratch) / "rerun",
-                default_sandbox(),
-                settings,
-                lambda step: status.update(f"rerun: {step}"),
-            )
-        except (IntakeError, ShardError, NoDevice, ValueError) as error:
+            submissions = load_target(target, Path(scratch))
+            place = work or Path(scratch) / "rerun"
+            rerun = _rerun_of(submissions, data, tokenizer, place, settings)
+            out.mkdir(parents=True, exist_ok=True)
+            options = Options(None, default_cache(), rerun=rerun)
+            audited = audit(submissions[0], options, lambda step: status.update(f"rerun: {step}"))
+        except (IntakeError, OSError) as error:
             raise BadInput(str(error)) from error
         except SandboxUnavailable as error:
             raise Failure(str(error)) from error
-    assert audited.case.rerun is not None
+    if audited.case.rerun is None:
+        raise Failure(audited.why)
     print_rerun(audited.case.rerun, console)
     for file in write_reports([audited], out):
         console.print(f"wrote {file}", style="dim", highlight=False)
-    sys.exit(0 if reproduced(audited.case.rerun) else Verdict.REVIEW.exit_code)
+    doubtful = any(f.rule == "S2" and f.status.value == "review" for f in audited.findings)
+    sys.exit(Verdict.REVIEW.exit_code if doubtful else 0)
 
 
 @main.group("data")

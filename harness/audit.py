@@ -8,7 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness import analysis
 from harness.case import Audit, Case, Claim, Finding, Script, Status, Submission
@@ -26,12 +26,18 @@ from harness.worlds.miniature import miniature
 from harness.worlds.scale import scale_profile
 from rules.registry import all_rules
 
+if TYPE_CHECKING:
+    from harness.witnesses.rerun import RerunFacts
+
+Progress = Callable[[str], None]
+Rerun = Callable[[Case, Progress], "RerunFacts"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How to audit. `sandbox` None means static only; `cache` holds worlds; `keep` the run's files, None to drop them;
     `seconds` of processor time are given to one run; `probes` is all, none, or auto: experiments where the other witnesses
-    leave something open; `policy` is the host's."""
+    leave something open; `policy` is the host's; `rerun` runs the script once more, whole, when all else is known."""
 
     sandbox: Sandbox | None
     cache: Path
@@ -39,9 +45,9 @@ class Options:
     seconds: float = 300.0
     probes: str = "auto"
     policy: Policy = dataclasses.field(default_factory=Policy)
+    rerun: Rerun | None = None
 
 
-Progress = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -65,6 +71,7 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
             case = (
                 _guard("trace witness", failures, lambda: _watch(case, options, failures, progress)) or case
             )
+        case = _run_again(case, options.rerun, failures, progress)
     progress("judging")
     findings = exempted(judge(case, failures), options.policy, submission.folder)
     verdict, why = decide(case, findings, failures)
@@ -122,6 +129,13 @@ def _experiment(
     lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.seconds)
     found = _guard("probes", failures, lambda: probes.experiment(lab, wanted))
     return dataclasses.replace(case, probes=found)
+
+
+def _run_again(case: Case, rerun: Rerun | None, failures: list[str], progress: Progress) -> Case:
+    """The case with the facts of its rerun, where one was asked for."""
+    if rerun is None:
+        return case
+    return dataclasses.replace(case, rerun=_guard("rerun", failures, lambda: rerun(case, progress)))
 
 
 def _world(case: Case, cache: Path) -> World:

@@ -34,7 +34,7 @@ def sentence(rerun: RerunFacts) -> str:
     if claimed.measured is None:
         return f"Nothing was measured: {rerun.outcome.reason}."
     told = f"Measured {number(claimed.measured, 6)} BPB ({claimed.source})"
-    if not claimed.comparable:
+    if rerun.machine.emulated:
         return (
             f"{told}. This is the small scale of an emulated run: not comparable with the claimed "
             f"{number(claimed.bpb, 6)} BPB, and nothing here was measured on a GPU."
@@ -43,6 +43,11 @@ def sentence(rerun: RerunFacts) -> str:
         return f"{told}; no score is claimed."
     difference = claimed.measured - claimed.bpb
     within = "within" if abs(difference) <= claimed.tolerance else "NOT within"
+    if within == "NOT within" and not claimed.comparable:
+        return (
+            f"{told}, claimed {number(claimed.bpb, 6)}: {difference:+.6f}. Not comparable: it was trained on "
+            f"{rerun.machine.hardware}, not on 8xH100, where the same seconds hold another number of steps."
+        )
     return (
         f"{told}, claimed {number(claimed.bpb, 6)}: {difference:+.6f}, {within} the tolerance of "
         f"{number(claimed.tolerance, 6)} ({claimed.tolerance_from})."

@@ -33,17 +33,25 @@ Since
 
 from __future__ import annotations
 
+import dataclasses
+
 from harness.case import Case, Evidence, Finding, Grade, Status
 from harness.witnesses.claims import Artifact
 from rules.evidence import capped
 from rules.registry import rule
+from rules.reruns import full_scale
 
 CAP = 16_000_000
 _MINIFIED = 2  # how much shorter than plain LZMA a minified and packed script gets at most
 
 
-@rule("A1", title="Artifact bytes", categories=("artifact_size",), needs=("claims",))
+@rule("A1", title="Artifact bytes", categories=("artifact_size",), needs=("claims", "rerun"))
 def artifact_bytes(case: Case) -> Finding:
+    """What the papers say, beside the artifact that a rerun made."""
+    return _remade(case, _stated(case))
+
+
+def _stated(case: Case) -> Finding:
     """The recount decides; a log that states only a total decides where its run is the claimed one."""
     if case.claims is None:
         return Finding(
@@ -122,6 +130,29 @@ def _other_over(case: Case, artifact: Artifact) -> str | None:
             size = int(min(counts))
             return f"Of the other runs behind the score, {run.log} has {size:,} bytes{_against(size)}."
     return None
+
+
+def _remade(case: Case, finding: Finding) -> Finding:
+    """The finding beside the artifact of a rerun: a pass where nothing else says, a question where it is over the cap."""
+    rerun = full_scale(case)
+    if rerun is None or rerun.artifact is None:
+        return finding
+    made = rerun.artifact
+    told = (
+        f"The rerun's artifact has {made.bytes:,} bytes, with code as shipped {made.code_bytes:,} together "
+        f"{made.total_bytes:,}{_against(made.total_bytes)}."
+    )
+    codes = [made.code_bytes]
+    if case.claims is not None:
+        codes += [case.claims.artifact.packed_code, case.claims.artifact.shortest_copy]
+    if made.bytes + min(codes) <= CAP:
+        if finding.status is Status.NOT_COVERED and made.total_bytes <= CAP:
+            return Finding("A1", Status.PASS, told, grade=Grade.TRACE)
+    elif finding.status in (Status.PASS, Status.NOT_COVERED):
+        finding = dataclasses.replace(
+            finding, status=Status.REVIEW, category="artifact_size", grade=Grade.TRACE
+        )
+    return dataclasses.replace(finding, summary=f"{finding.summary} {told}")
 
 
 def _against(size: int) -> str:

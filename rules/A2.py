@@ -4,6 +4,8 @@ What it does
     Looks at the experiment that puts the artifact of another run, on other training data, in the place of the script's own
     at the moment when the script reads it back. The score must then be that of the other run, to the last digit. Where it
     is not, the artifact is not all that the score rests on, and a reviewer is asked.
+    A rerun loads the artifact in a fresh process that has trained one step: the weights must be those that scored, to the
+    bit. Where the evaluation adapts nothing and our own windows over them give its loss, nothing else can have scored.
 
 Why it breaks the score
     The challenge counts the bytes of the artifact. Weights, tables or constants that stay in memory between training and
@@ -30,14 +32,28 @@ Since
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL
 from rules.registry import rule
 
+if TYPE_CHECKING:
+    from harness.witnesses.rerun.facts import RerunFacts
 
-@rule("A2", title="Score comes from the artifact", needs=("probes",))
+AGREE = 2e-3
+"""Nats: a script's own windows may end otherwise than ours, which shows in the small world."""
+
+
+@rule("A2", title="Score comes from the artifact", needs=("probes", "rerun"))
 def score_comes_from_the_artifact(case: Case) -> Finding:
-    """The experiment's word: never more than a question."""
+    """The experiments' word: never more than a question."""
+    return _loaded(case, _exchanged(case))
+
+
+def _exchanged(case: Case) -> Finding:
+    """What another run's artifact in the place of the script's own did to the score."""
     found = case.probes.transplant if case.probes else None
     if found is None:
         return Finding(
@@ -48,3 +64,29 @@ def score_comes_from_the_artifact(case: Case) -> Finding:
     if status is Status.REVIEW and found.shards_reason:
         reason = f"{reason} {found.shards_reason}"
     return Finding("A2", status, reason, grade=Grade.COUNTERFACTUAL)
+
+
+def _loaded(case: Case, finding: Finding) -> Finding:
+    """The finding beside the weights that a fresh process of a rerun loaded from the artifact."""
+    artifact = case.rerun.artifact if case.rerun is not None else None
+    if case.rerun is None or artifact is None or artifact.loaded is None:
+        return finding
+    told = f"A fresh process that loads the artifact of the rerun has {artifact.loaded_told}."
+    if not artifact.loaded:
+        if finding.status is Status.PASS:
+            return dataclasses.replace(finding, summary=f"{finding.summary} {told}")
+        reason = told if finding.status is Status.NOT_COVERED else f"{finding.summary} {told}"
+        return Finding("A2", Status.REVIEW, reason, grade=Grade.COUNTERFACTUAL)
+    same = _nothing_else(case.rerun)
+    if finding.status is Status.NOT_COVERED and same is not None:
+        return Finding("A2", Status.PASS, f"{told} {same}", grade=Grade.COUNTERFACTUAL)
+    return dataclasses.replace(finding, summary=f"{finding.summary} {told}")
+
+
+def _nothing_else(rerun: RerunFacts) -> str | None:
+    """A sentence where our own score of the decoded weights is the one that the script printed; None where it is not."""
+    ours = next((m.loss for m in rerun.measured if m.weights == "decoded" and m.loss is not None), None)
+    own = next((p for p in rerun.passes if p.claimed and not p.train_calls), None)
+    if ours is None or own is None or own.printed_loss is None or abs(ours - own.printed_loss) > AGREE:
+        return None
+    return f"Our own windows over them give {ours:.6f} nats, the script printed {own.printed_loss:.6f}."

@@ -32,13 +32,15 @@ from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped, from_static
 from rules.experiments import tested
 from rules.registry import rule
+from rules.reruns import remeasured
 
 MATERIAL = 0.005
 """A BPB that is lower than the rebuilt one by this share or more is a wrong byte count, not a rounding."""
 
 
-@rule("B1", title="Books balance", categories=("byte_count",), needs=("trace", "static", "probes"))
+@rule("B1", title="Books balance", categories=("byte_count",), needs=("trace", "static", "probes", "rerun"))
 @tested("B1")
+@remeasured("B1")
 def books_balance(case: Case) -> Finding:
     """The printed loss and BPB against the rebuilt ones."""
     trace = case.trace

@@ -39,6 +39,7 @@ from harness.witnesses.trace import Leak
 from rules.evidence import at, capped, frames, from_static
 from rules.experiments import tested
 from rules.registry import rule
+from rules.reruns import remeasured
 
 FEWEST = 16
 """Fewer leaked positions than this are shown, not judged: a token run may coincide by accident."""
@@ -48,9 +49,10 @@ FEWEST = 16
     "C3",
     title="Score before update",
     categories=("train_on_val_before_score", "multi_pass_rescore", "slot"),
-    needs=("trace", "static", "probes"),
+    needs=("trace", "static", "probes", "rerun"),
 )
 @tested("C3")
+@remeasured("C3")
 def score_before_update(case: Case) -> Finding:
     """Trace first: what was seen happening; static evidence where no run covers the claimed number."""
     trace = case.trace

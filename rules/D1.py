@@ -34,9 +34,11 @@ from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.trace import Coverage
 from rules.evidence import capped, from_static
 from rules.registry import rule
+from rules.reruns import remeasured
 
 
-@rule("D1", title="Whole validation set", categories=("partial_val",), needs=("trace", "static"))
+@rule("D1", title="Whole validation set", categories=("partial_val",), needs=("trace", "static", "rerun"))
+@remeasured("D1")
 def whole_validation_set(case: Case) -> Finding:
     """Count the positions behind the claimed number against the val stream."""
     return _disclosed(case, _judged(case))

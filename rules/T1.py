@@ -30,14 +30,21 @@ from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
 from rules.papers import hardware, lines, official, other_over, record_run, seconds
 from rules.registry import rule
+from rules.reruns import clocked
 
 LIMIT_MS = 600_000.0
 _STEP_MS = 1_000.0  # a step's length where the log does not state it
 _SLACK_MS = 5_000.0  # past it, no script was merely late to look at its clock
 
 
-@rule("T1", title="Training time", categories=("train_time",), needs=("claims",))
+@rule("T1", title="Training time", categories=("train_time",), needs=("claims", "rerun"))
 def training_time(case: Case) -> Finding:
+    """The log's clock, beside that of a rerun."""
+    seconds = case.rerun.outcome.train_s if case.rerun is not None and case.rerun.trained else None
+    return clocked(case, _logged(case), seconds, "training", "train_time")
+
+
+def _logged(case: Case) -> Finding:
     """Pass within one step of the cap, review when a little late, fail beyond."""
     run = record_run(case, "T1")
     if isinstance(run, Finding):

@@ -28,12 +28,19 @@ from harness.case import Case, Finding, Grade, Status
 from rules.evidence import capped
 from rules.papers import hardware, lines, official, other_over, record_run, seconds
 from rules.registry import rule
+from rules.reruns import clocked, evaluation_seconds
 
 LIMIT_MS = 600_000.0
 
 
-@rule("T2", title="Evaluation time", categories=("eval_time",), needs=("claims",))
+@rule("T2", title="Evaluation time", categories=("eval_time",), needs=("claims", "rerun"))
 def evaluation_time(case: Case) -> Finding:
+    """The log's clock, beside that of a rerun."""
+    seconds = evaluation_seconds(case.rerun) if case.rerun is not None else None
+    return clocked(case, _logged(case), seconds, "the evaluation", "eval_time")
+
+
+def _logged(case: Case) -> Finding:
     """Fail where the claimed evaluation alone takes more than 600 s on eight GPUs."""
     run = record_run(case, "T2")
     if isinstance(run, Finding):

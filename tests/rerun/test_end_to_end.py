@@ -59,6 +59,8 @@ def test_its_own_quantization_of_the_float_weights_gives_the_same_artifact(slidi
     artifact = sliding[0].artifact
     assert artifact is not None
     assert artifact.again == "identical"
+    assert artifact.loaded
+    assert artifact.loaded_told == "the very weights that scored, 10 tensors to the bit"
     made = next((sliding[1] / "run" / "work").rglob("final_model.int6.ptz"))
     assert (artifact.name, artifact.bytes) == (made.name, made.stat().st_size)
 
@@ -94,7 +96,7 @@ def test_a_step_whose_file_is_gone_is_done_again(sliding: Made, rerun_of: Rerun,
     (folder / "score" / "out" / "losses-float.npy").unlink()
     again, _ = rerun_of(example("sliding_window"), folder)
     kept = {s.name for s in again.steps if s.told.endswith("(kept from an earlier call)")}
-    assert kept == {"run", "again", "yardsticks", "passes"}
+    assert kept == {"run", "again", "load", "yardsticks", "passes"}
     assert [m.loss for m in again.measured] == [m.loss for m in facts.measured]
 
 
@@ -169,7 +171,7 @@ def test_a_process_that_is_killed_ends_the_run_and_earlier_steps_stay(
     facts, _ = rerun_of(changed(example("sliding_window"), tmp_path, "    net = GPT()", death))
     assert facts.outcome.reason == "a process was killed by signal 9"
     state = json.loads((sliding[1] / "state.json").read_text())
-    assert state.keys() == {"run", "again", "yardsticks", "score", "passes"}
+    assert state.keys() == {"run", "again", "load", "yardsticks", "score", "passes"}
 
 
 def test_a_given_artifact_is_loaded_and_scored_without_training(

@@ -33,14 +33,24 @@ class Stop(BaseException):
 class Capture:
     """The captures of one process; only rank 0 keeps any, every rank is served `give`.
 
-    `give` is a file that takes the place of the artifact when it is read back; with `stop` the run ends at that moment.
+    `give` is a file that takes the place of the artifact when it is read back (of any file, or of that `named`). The run
+    ends when `stop` comes: "read", the artifact is read back, or "score", the model is about to score.
     """
 
     def __init__(
-        self, folder: Path, work: str, calls: Calls, rank: int, *, give: Path | None, stop: bool, clock: Any
+        self,
+        folder: Path,
+        work: str,
+        calls: Calls,
+        rank: int,
+        *,
+        give: Path | None,
+        named: str | None,
+        stop: str,
+        clock: Any,
     ) -> None:
         self.folder, self.work, self.rank = folder, work, rank
-        self.give, self.stop = give, stop
+        self.give, self.named, self.stop = give, named, stop
         self.facts: dict[str, Any] = {"read_back": [], "written": {}, "notes": [], "times": {}}
         self._calls, self._clock = calls, clock
         self._began = clock()
@@ -99,7 +109,7 @@ class Capture:
     def _read(self, path: str) -> None:
         if not self._is_ours(path):
             return
-        if self.give is not None:
+        if self.give is not None and self.named in (None, os.path.basename(path)):
             aside = f"{path}.given{self.rank}"
             shutil.copyfile(self.give, aside)
             os.replace(aside, path)
@@ -110,7 +120,7 @@ class Capture:
         self._calls.before_score = self.decoded
         if self.rank == 0:
             self._remember(path)
-        if self.stop:
+        if self.stop == "read":
             raise Stop
 
     def _is_ours(self, path: str) -> bool:
@@ -137,10 +147,12 @@ class Capture:
         self._time("first_score")
         if self.rank == 0:
             self._guarded("decoded", lambda: self._keep("decoded", self._largest(self._loaded)))
+        if self.stop == "score":
+            raise Stop
 
     def finish(self) -> None:
         """The end of the script: what was not kept before is kept now."""
-        self._busy = True
+        self._busy, self.stop = True, ""
         self._time("end")
         if self._calls.before_score is not None:
             self.decoded()

@@ -2,8 +2,9 @@
 
 CONFIG holds script, argv, folder (what is captured goes there), work (the root below which the script writes), emulate (a
 CPU stands for the GPUs), audit_dir, clock, seed, lazy_annotations, give (a file served as the artifact), floats (weights to
-quantize), stop (end when the artifact is read back), hooked (False: the script alone, to measure what the hooks cost). A
-process that fails leaves `failure-RANK.json`.
+quantize), named (the only file that `give` stands for, or null), stop (end when the artifact is "read", or when the model
+is about to "score"), hooked (False: the script alone, to measure what the hooks cost). A process that fails leaves
+`failure-RANK.json`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main(config: dict[str, Any]) -> None:
         noted,
         rank,
         give=Path(config["give"]) if config["give"] else None,
-        stop=bool(config["stop"]),
+        named=config["named"],
+        stop=config["stop"],
         clock=clock,
     )
     if config["hooked"]:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+from scipy import stats
 
 from harness.case import Claim, Submission
 from harness.witnesses.claims.log import Log, ScoreLine
@@ -20,6 +22,8 @@ from harness.worlds.scale_source import numbers
 
 USUAL_TOLERANCE = 0.002
 """BPB: the seeds of merged records differ by 0.0005 to 0.001 (standard deviation); two of the larger."""
+LEAST_TOLERANCE = 0.001
+"""BPB that kernels and versions move, even where the claimed seeds happen to agree."""
 LENGTHS = ("eval_seq_len", "train_seq_len", "seq_len", "sequence_length", "sequence_len", "seqlen")
 STRIDES = ("eval_stride", "sliding_window_stride", "sliding_eval_stride", "stride")
 
@@ -47,8 +51,17 @@ def read_pass(found: Pass, log: Log | None, line: ScoreLine | None) -> tuple[Pas
     return found.read_as(printed.loss if printed else None), printed, claimed
 
 
-def own_pass(found: Pass, data: OfficialData, printed: ScoreLine | None, *, claimed: bool) -> OwnPass:
-    """A pass of the script's evaluation as seen, beside what the script printed of it."""
+def own_pass(
+    found: Pass,
+    data: OfficialData,
+    printed: ScoreLine | None,
+    earlier: npt.NDArray[np.bool_],
+    *,
+    claimed: bool,
+) -> OwnPass:
+    """A pass of the script's evaluation as seen, beside what the script printed of it; `earlier` [targets] says which
+    positions the passes before it trained on.
+    """
     seen = ~np.isnan(found.losses)
     nats = float(np.sum(found.losses[seen], dtype=np.float64))
     spelled = int(data.target_bytes()[seen].sum())
@@ -65,10 +78,13 @@ def own_pass(found: Pass, data: OfficialData, printed: ScoreLine | None, *, clai
         steps=found.steps,
         trained_before=found.trained_before,
         seconds=found.seconds,
+        trained_earlier=int((seen & earlier).sum()),
     )
 
 
-def claimed_beside(place: Place, outcome: Outcome, measured: Sequence[Measured], *, adapts: bool) -> Claimed:
+def claimed_beside(
+    place: Place, outcome: Outcome, measured: Sequence[Measured], *, adapts: bool, comparable: bool
+) -> Claimed:
     """The claimed score beside ours; where the evaluation adapts the model, beside the script's own of this run."""
     ours = next((m.bpb for m in measured if m.weights == "decoded" and not adapts), None)
     source = (
@@ -81,15 +97,17 @@ def claimed_beside(place: Place, outcome: Outcome, measured: Sequence[Measured],
         source=source,
         tolerance=tolerance,
         tolerance_from=told,
-        comparable=not place.emulated,
+        comparable=comparable,
     )
 
 
 def _tolerance(submission: Submission, claim: Claim) -> tuple[float, str]:
-    """Two standard deviations of the claimed seeds, else the usual tolerance."""
+    """Where one more run falls with a chance of 95 %, given the claimed seeds (Student's t); else the usual tolerance."""
     logs = read_logs(submission) if claim.label else []
     scores = [[s.bpb for s in log.scores if s.label == claim.label][-1:] for log in logs]
     values = sorted({v for found in scores for v in found})
     if len(values) >= 3:
-        return 2 * statistics.stdev(values), f"two standard deviations of {len(values)} claimed runs"
+        count = len(values)
+        spread = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+        return max(spread, LEAST_TOLERANCE), f"95 % of one more run, from {count} claimed seeds"
     return USUAL_TOLERANCE, "usual: two standard deviations of merged records"

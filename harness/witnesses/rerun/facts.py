@@ -35,7 +35,8 @@ class Step:
 @dataclasses.dataclass(frozen=True)
 class Artifact:
     """The file that the script wrote and read back. `again` says what became of it when its own tail ran once more on the
-    captured float weights: "identical", a sentence on the difference, or why it was not made again.
+    captured float weights: "identical", a sentence on the difference, or why it was not made again. `loaded` says whether a
+    fresh process that loaded it had the weights that scored, to the bit (None: not tried), `loaded_told` how that went.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Artifact:
     sha256: str
     code_bytes: int
     again: str
+    loaded: bool | None = None
+    loaded_told: str = "not loaded again"
 
     @property
     def total_bytes(self) -> int:
@@ -75,7 +78,8 @@ class OwnPass:
 
     `printed_loss` and `printed_bpb` are what its line says, `loss` and `bpb` what the seen losses and our bytes give.
     `trained_before` counts positions with a gradient taken before their counted score; `seconds` lie between the first and
-    the last call, by the real clock.
+    the last call, by the real clock. `trained_earlier` counts positions with a gradient in an earlier pass over val:
+    whether that reached this one, its boundary does not show.
     """
 
     line: str
@@ -90,6 +94,7 @@ class OwnPass:
     steps: int
     trained_before: int
     seconds: float
+    trained_earlier: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,8 +136,9 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Claimed:
-    """The claimed score beside what was measured. `tolerance` comes from the spread of the claimed seeds (two standard
-    deviations of one run), else it is the usual one of the challenge's records.
+    """The claimed score beside what was measured. `tolerance` comes from the spread of the claimed seeds (where one more
+    run is expected), else it is the usual one of the challenge's records. `comparable` says that the weights were trained
+    on the challenge's hardware, or given.
     """
 
     bpb: float | None
@@ -145,7 +151,9 @@ class Claimed:
 
 @dataclasses.dataclass(frozen=True)
 class RerunFacts:
-    """Everything that a rerun found. What it did not come to is empty, and `notes` says why."""
+    """Everything that a rerun found. What it did not come to is empty, and `notes` says why. `trained` is False where an
+    artifact was given.
+    """
 
     machine: Machine
     length: int
@@ -163,6 +171,7 @@ class RerunFacts:
     changes: tuple[Change, ...] = ()
     overrides: tuple[tuple[str, str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    trained: bool = True
 
     @property
     def finished(self) -> bool:

@@ -66,7 +66,7 @@ class Job:
     def work(self) -> None:
         """Every step, in order. Raises StepFailed where the script itself did not score; what follows stands alone."""
         captured = self._run()
-        for step in (self._again, self._yardsticks, self._score, self._passes):
+        for step in (self._again, self._load, self._yardsticks, self._score, self._passes):
             try:
                 step(captured)
             except StepFailed as failed:
@@ -168,6 +168,22 @@ class Job:
         code = self.place.script.shipped_bytes
         self.artifact = Artifact(Path(found["name"]).name, found["bytes"], found["sha256"], code, told)
 
+    def _load(self, captured: dict[str, Any]) -> None:
+        """The artifact in a fresh process that has trained one step: are its weights those that scored?"""
+        out = self.folder / "run" / "out"
+        if self.artifact is None or self.settings.weights is not None:
+            return
+        name, scored = self.artifact.name, out / "decoded.safetensors"
+        result = self._step(
+            "load",
+            [self.artifact.sha256, runs.fingerprint(scored)],
+            lambda: runs.load(self.place, self.folder / "load", out / "artifact.bin", name, scored),
+            lambda r: str(r["told"]),
+        )
+        self.artifact = dataclasses.replace(
+            self.artifact, loaded=result["same"], loaded_told=str(result["told"])
+        )
+
     def _yardsticks(self, captured: dict[str, Any]) -> None:
         """Compare float and decoded weights, and quantize the float ones by the reference quantizers."""
         out = self.folder / "run" / "out"
@@ -257,11 +273,13 @@ class Job:
 
         def work() -> dict[str, Any]:
             lines, names = [], []
+            trained = np.zeros(self.data.val_tokens - 1, np.bool_)
             for number, found in enumerate(rebuild(files, self.data.val_stream()[1:], length, running)):
                 read, printed, claimed = read_pass(found, self.log, self.line)
                 names.append(f"pass-{number}.npy")
                 np.save(self.folder / names[-1], read.losses)
-                lines.append(dataclasses.asdict(own_pass(read, self.data, printed, claimed=claimed)))
+                lines.append(dataclasses.asdict(own_pass(read, self.data, printed, trained, claimed=claimed)))
+                trained |= read.trained_at > 0
             return {"passes": lines, "files": sizes(self.folder, *names)}
 
         result = self._step(
@@ -288,14 +306,22 @@ class Job:
         length, stride = windows(self.place, self.settings)
         scale = self.place.scale()
         documents = int((self.data.val_stream() == self.data.bos_id).sum())
+        machine = hardware.machine(self.settings.device, self.settings.processes)
+        given = self.settings.weights is not None
         return RerunFacts(
-            machine=hardware.machine(self.settings.device, self.settings.processes),
+            machine=machine,
             length=length,
             stride=stride,
             documents=documents,
             targets=self.data.val_tokens - 1,
             outcome=self.outcome,
-            claimed=claimed_beside(self.place, self.outcome, self.measured, adapts=self.adapts),
+            claimed=claimed_beside(
+                self.place,
+                self.outcome,
+                self.measured,
+                adapts=self.adapts,
+                comparable=machine.official or (given and not machine.emulated),
+            ),
             steps=tuple(self.told),
             artifact=self.artifact,
             measured=tuple(self.measured),
@@ -305,4 +331,5 @@ class Job:
             changes=tuple(self.changes),
             overrides=scale.overrides if scale else (),
             notes=tuple(self.notes),
+            trained=not given,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from harness.witnesses.rerun.passes import adapts
 from harness.witnesses.rerun.process import RERUN, Ended, Place, facts, lay_out, torchrun
 from harness.witnesses.rerun.steps import StepFailed, sizes
+from harness.witnesses.rerun.weights import Array, WeightsError, read_weights
 from harness.worlds.scale_source import numbers
 
 STEP_NAMES = ("iterations", "num_iterations", "max_steps", "train_steps", "num_steps")
@@ -65,14 +66,49 @@ def again(place: Place, folder: Path, floats: Path, artifact: Path) -> dict[str,
     }
 
 
+def load(place: Place, folder: Path, artifact: Path, name: str, scored: Path) -> dict[str, Any]:
+    """Whether a fresh process that reads `artifact` under its `name` comes to the weights that scored; why not."""
+    if not artifact.is_file() or not scored.is_file():
+        return {
+            "same": None,
+            "told": "not loaded again: the artifact or the weights that scored were not kept",
+        }
+    try:
+        ended = _start(place, folder, give=artifact, floats=None, named=name, stop="score")
+    except StepFailed as failed:
+        return {"same": None, "told": f"not loaded again: {failed}"}
+    made = folder / "out" / "decoded.safetensors"
+    if not made.is_file():
+        return {"same": None, "told": f"not loaded again: {ended.reason}"}
+    try:
+        before, after = read_weights(scored), read_weights(made)
+    except WeightsError as error:
+        return {"same": None, "told": f"not loaded again: {error}"}
+    other = [n for n in sorted(before.keys() | after.keys()) if not _equal(before.get(n), after.get(n))]
+    if not other:
+        return {"same": True, "told": f"the very weights that scored, {len(before)} tensors to the bit"}
+    told = (
+        f"other weights than those that scored: {len(other)} of {len(before)} tensors, {other[0][:100]} first"
+    )
+    return {"same": False, "told": told}
+
+
+def _equal(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return one.tobytes() == other.tobytes()
+
+
 def alone(place: Place, folder: Path, *, hooked: bool) -> Ended:
     """The script whole, with or without the hooks: what they cost is the difference."""
     return _start(place, folder, give=None, floats=None, hooked=hooked)
 
 
 def _start(
-    place: Place, folder: Path, *, give: Path | None, floats: Path | None, hooked: bool = True
-) -> Ended:
+    place: Place, folder: Path, *, give: Path | None, floats: Path | None, hooked: bool = True,
+    named: str | None = None, stop: str = "",
+) -> Ended:  # fmt: skip
+    """`give` takes the place of the artifact (of the file `named`, else of each that is read back)."""
     script, settings = lay_out(place, folder)
     scale = place.scale()
     argv = [*place.claim.argv, *(scale.argv if scale else ())]
@@ -95,7 +131,8 @@ def _start(
         "lazy_annotations": place.way.lazy_annotations,
         "give": f"{RERUN}/given.bin" if give else None,
         "floats": f"{RERUN}/given.safetensors" if floats else None,
-        "stop": floats is not None,
+        "named": named,
+        "stop": "read" if floats is not None else stop,
         "hooked": hooked,
     }
     return torchrun(place, folder, "inside.rerun.launch", config, settings, script.rpartition("/")[0])
