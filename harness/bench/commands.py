@@ -279,6 +279,27 @@ def bench_probes(repo: Path, prs: str, work: Path, table_file: Path | None) -> N
     _say(text, table_file)
 
 
+@bench_group.command("bound")
+@repo_option
+@click.option("--labels", required=True, type=click.Path(path_type=Path), help="Rulings, as rulings_dev.csv.")
+@click.option(
+    "--work", required=True, type=click.Path(path_type=Path), help="Folder of results; a second call resumes."
+)
+@click.option("--processes", type=int, default=1, show_default=True, help="Audits side by side.")
+@click.option("--most", default=3, show_default=True, help="Run so many submissions of each.")
+@table_option
+def bench_bound(
+    repo: Path, labels: Path, work: Path, processes: int, most: int, table_file: Path | None
+) -> None:
+    """Run labelled pull requests on random tokens: what the bound proves, beside a cruder test of one run."""
+    from harness.bench import bound
+
+    try:
+        _say(bound.measure(repo, labels, work, processes, most), table_file)
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+
+
 @bench_group.command("rerun")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="As for rerun.")
