@@ -13,6 +13,7 @@ from harness.witnesses.static.machine import Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
 from harness.witnesses.static.values import (
     CLEAN,
+    HEAD,
     NO,
     Bound,
     Cls,
@@ -106,7 +107,7 @@ def range_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     start: Value = args[0] if len(args) > 1 else Val(0)
     stop: Value = args[1] if len(args) > 1 else (args[0] if args else Val())
     step: Value = args[2] if len(args) > 2 else Val(1)
-    taint = Taint(deps=taint_of(start).deps | taint_of(stop).deps)
+    taint = Taint(deps=taint_of(start).deps - {HEAD} | taint_of(stop).deps)
     return Seq([start, stop, step], "range", taint)
 
 

@@ -13,6 +13,7 @@ from harness.witnesses.static.mixing import combine
 from harness.witnesses.static.values import (
     CLEAN,
     EMPTY,
+    HEAD,
     NO,
     Affine,
     Alt,
@@ -80,7 +81,10 @@ def container_item(m: Machine, value: Value, index: Value) -> Value:
             and -len(items) <= at < len(items)
         ):
             return imbue(choose(items[at], deps | value.taint.deps), value.taint)
-        return imbue(chosen_by(choose(elements(value), deps | value.taint.deps), index), value.taint)
+        found = elements(value)
+        if at == 0 and isinstance(found, Val) and found.low is not None:
+            deps = deps | {HEAD}
+        return imbue(chosen_by(choose(found, deps | value.taint.deps), index), value.taint)
     if isinstance(value, Map):
         return tables.dictionary_read(m, value, index)
     if isinstance(value, Bound):
@@ -127,7 +131,7 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
     lower = evaluate(m, node.lower, env) if node.lower is not None else None
     upper = evaluate(m, node.upper, env) if node.upper is not None else None
     step = evaluate(m, node.step, env) if node.step is not None else None
-    deps = taint_of(lower).deps | taint_of(upper).deps
+    deps = taint_of(lower).deps - {HEAD} | taint_of(upper).deps
     if isinstance(value, Seq):
         return slice_sequence(value, lower, upper, step, deps)
     if isinstance(value, Obj):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 
 from harness.witnesses.static.events import Event, Loss, Update
+from harness.witnesses.static.values import HEAD
 
 APART, SAME, UNSURE = "apart", "same", "unsure"
 OUTSIDE = "a condition that hangs on something outside the script"
+GATHERED = "whether the tokens of the update are all scored before: they are gathered over several chunks"
+BEFORE = "whether the tokens of the update all come before those that this process scores: they end at the first of a list"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Conflict:
 
 
 def compare_regions(update: Update, loss: Loss) -> str:
-    """Whether an update used tokens of a loss: "same", "apart", or "unsure"."""
+    """Whether an update used tokens of a loss: "same", "apart", or "unsure" (also where they end at a list's first)."""
     trained = by_loop(update.region)
     wanted = by_loop(loss.region)
     verdict = SAME
@@ -39,7 +42,7 @@ def compare_regions(update: Update, loss: Loss) -> str:
     for loop in around_update & around_loss:
         if (loop in wanted) != (loop in trained):
             verdict = UNSURE
-    return verdict
+    return UNSURE if HEAD in update.region - loss.region else verdict
 
 
 def by_loop(region: frozenset[tuple[int, int]]) -> dict[int, set[int]]:
@@ -158,7 +161,7 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 continue
             doubt = None
             if relation == UNSURE:
-                doubt = "whether the tokens of the update are all scored before: they are gathered over several chunks"
+                doubt = BEFORE if HEAD in update.region else GATHERED
             elif doubtful(update, loss):
                 doubt = OUTSIDE
             if number not in beside:

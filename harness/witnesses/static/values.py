@@ -33,6 +33,9 @@ class Token(NamedTuple):
 EMPTY: frozenset[Any] = frozenset()
 
 
+HEAD = (-1, 0)
+"""Among `deps`: an end that is the first element of a list, such as the start of a process's first window."""
+
 MOST_SLICES = 96
 """Slices of tokens that one value is told to come from; with more of them, where each begins is given up."""
 
