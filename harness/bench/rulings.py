@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from scipy.stats import binomtest
+
 from harness.bench.batch import Row, run_batch
 from harness.bench.targets import pull_requests
 from harness.intake import IntakeError
@@ -224,9 +226,20 @@ def line(name: str, cells: Sequence[int], right: int, wrong: int) -> str:
     """One line of the confusion table."""
     invalid, same, other, asked_same, asked_other, _ = cells
     shares = (same + other, same + other + asked_same + asked_other, same + asked_same)
-    shown = [f"{n / invalid:.0%}" if invalid else "–" for n in shares]
+    shown = [share(n, invalid, bounds=name == "all") for n in shares]
     exact = f"{right}/{right + wrong}" if right or wrong else "–"
     return "| " + " | ".join([name, *map(str, cells), *shown, exact]) + " |"
+
+
+def share(part: int, whole: int, *, bounds: bool = True) -> str:
+    """A share in percent, with the bounds of Wilson's interval at 95 % where they are wanted."""
+    if not whole:
+        return "–"
+    plain = f"{part / whole:.0%}"
+    if not bounds:
+        return plain
+    found = binomtest(part, whole).proportion_ci(method="wilson")
+    return f"{plain} ({100 * found.low:.0f}–{100 * found.high:.0f})"
 
 
 def valid(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str:
@@ -236,9 +249,9 @@ def valid(rulings: Sequence[Ruling], said: Mapping[int, Outcome]) -> str:
     asked = [n for n in numbers if said[n].reviewed & set(CODE) and n not in wrong]
     named = ", ".join(f"#{n} ({', '.join(sorted(said[n].failed))})" for n in wrong) or "none"
     review = ", ".join(f"#{n} ({', '.join(sorted(said[n].reviewed & set(CODE)))})" for n in asked) or "none"
-    share = f"{len(asked) / len(numbers):.0%}" if numbers else "–"
     return (
-        f"Ruled valid: {len(numbers)}. Wrong FAILs: {named}. Sent to review by the code ({share}): {review}."
+        f"Ruled valid: {len(numbers)}. Wrong FAILs, {share(len(wrong), len(numbers))}: {named}. "
+        f"Sent to review by the code, {share(len(asked), len(numbers))}: {review}."
     )
 
 

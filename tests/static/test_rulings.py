@@ -72,7 +72,8 @@ def test_tables_name_what_is_wrong() -> None:
     table = confusion(rulings, SAID)
     assert "| train_on_val_before_score | 1 | 1 | 0 | 0 | 0 | 0 | 100% | 100% | 100% | 1/1 |" in table
     assert "| slot | 2 | 0 | 0 | 1 | 0 | 1 | 0% | 50% | 50% | 0/1 |" in table
-    assert "Wrong FAILs: #4 (slot)" in valid(rulings, SAID)
+    assert "Wrong FAILs, 100% (21–100): #4 (slot)" in valid(rulings, SAID)
+    assert "| all | 3 | 1 | 0 | 1 | 0 | 1 | 33% (6–79) | 67% (21–94) | 67% (21–94) | 1/2 |" in table
 
 
 def test_labels_of_another_form_are_refused(tmp_path: Path) -> None:
