@@ -97,3 +97,48 @@ def test_a_table_filled_with_what_other_processes_score_first_is_in_doubt() -> N
     assert kinds(facts, "depends") == {"train_on_val_before_score"}
     everything = PREFILLED.replace("before = mine[0]", "before = total_tokens")
     assert kinds(look(scripts.script(everything))) == {"train_on_val_before_score"}
+
+
+TOLD = """
+class Told(Net):
+    def __init__(self, vocab, width):
+        super().__init__(vocab, width)
+        self.scale = nn.Parameter(torch.ones(width))
+        self.register_buffer("rate", torch.ones(()))
+
+    def logits(self, ids):
+        x = (self.embed(ids) + self.pairs(ids)) * self.scale
+        for block in self.blocks:
+            x = x + block(x)
+        self.rate.copy_(x.detach().abs().mean())
+        return self.head(x)
+
+    def told(self):
+        return self.rate.item()
+
+@torch.no_grad()
+def once(s, net, val):
+    total, count = torch.zeros(()), 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        total += net(part[:-1][None], part[1:][None]).sum()
+        count += part.numel() - 1
+    print(f"rate {net.told():.3f}")
+    return total.item() / count, (val > 0).sum().item()
+
+def evaluate(s, net, val):
+    once(s, net, val)
+    return once(s, net, val)
+"""
+
+
+def test_a_buffer_reaches_those_who_read_it() -> None:
+    tail = scripts.TAIL.replace("net = Net(", "net = Told(")
+    assert look(scripts.script(TOLD, tail=tail)).facts == ()
+    used = TOLD.replace("* self.scale\n", "* self.scale / self.rate\n")
+    assert kinds(look(scripts.script(used, tail=tail))) == {"val_calibration"}
+    stored = TOLD.replace("* self.scale\n", "* self.scale / self.rate\n").replace(
+        "    once(s, net, val)\n    return",
+        "    twin = Told(1024, 64)\n    once(s, twin, val)\n    net.load_state_dict(twin.state_dict())\n    return",
+    )
+    assert kinds(look(scripts.script(stored, tail=tail))) == {"val_calibration"}

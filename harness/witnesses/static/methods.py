@@ -562,8 +562,9 @@ def call_module(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict
         if isinstance(const(args[0]), str):
             held = args[1]
             if isinstance(held, Val) and held.const is not None and held.own is None:
+                parameter = held.param if name == "register_parameter" else None
                 held = Val(taint=held.taint)
-                held.param = "buffer"
+                held.param = parameter or "buffer"
             calling.set_attribute(m, obj, const(args[0]), held)
         return Val(None)
     if name in ("register_module", "add_module") and len(args) >= 2:
@@ -651,7 +652,7 @@ def all_updates(obj: Obj) -> frozenset[int]:
         if inner.number in seen:
             continue
         seen.add(inner.number)
-        found |= inner.updates
+        found |= inner.updates.union(*(held.taint.updates for held in updates.buffers(inner)))
         for value in inner.attrs.values():
             todo.extend(updates.inner_objects(value))
     return frozenset(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.witnesses.static.events import Loss, Update
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.mixing import roots
-from harness.witnesses.static.values import EMPTY, NO, Obj, Taint, Val
+from harness.witnesses.static.values import CLEAN, EMPTY, NO, Obj, Taint, Val
 
 
 def backward(m: Machine, taint: Taint) -> None:
@@ -76,13 +76,17 @@ def zero_grad(m: Machine, owners: list[Obj]) -> None:
 
 def change(m: Machine, owner: Obj, kind: str, losses: frozenset[int], brought: Taint) -> None:
     """Note an update of an object, when val tokens take part in it."""
+    owner.updates = owner.updates | gained(m, owner, kind, losses, brought)
+
+
+def gained(m: Machine, owner: Obj, kind: str, losses: frozenset[int], brought: Taint) -> frozenset[int]:
+    """The updates that what is changed has from now on; notes a new one when tokens take part in it."""
     events = [e for n in losses if isinstance(e := m.events[n], Loss)]
     tokens = frozenset(t for e in events for t in e.targets) | brought.tokens
     streams = {t.stream for t in tokens}
     inherited = brought.updates.union(*(e.updates for e in events)) if kind != "step" else EMPTY
     if not streams:
-        owner.updates = owner.updates | inherited
-        return
+        return inherited
     region = frozenset[tuple[int, int]]().union(
         *(e.region for e in events if e.on_val or "val" not in streams)
     )
@@ -100,34 +104,38 @@ def change(m: Machine, owner: Obj, kind: str, losses: frozenset[int], brought: T
     )
     for name in family(m, owner):
         m.objects[name].resets.clear()
-    if "val" in streams or "?" in streams:
-        owner.updates = owner.updates | frozenset((number,)) | inherited
-    else:
-        owner.updates = owner.updates | inherited
+    return inherited | frozenset((number,)) if "val" in streams or "?" in streams else inherited
 
 
 def in_place(m: Machine, value: Val, brought: Taint, *, overwrite: bool) -> None:
-    """A parameter is written in place: a reset where nothing of val comes in, else an update."""
+    """A parameter or a buffer is written in place: a reset where nothing of val comes in, else an update.
+
+    What is in a buffer reaches those who read the buffer; what is in a parameter is taken for the state of its module.
+    """
     owner = value.own
     if owner is None:
         value.const = NO
         value.low = value.high = None
         value.taint = brought if overwrite else value.taint | brought
         return
-    if overwrite:
-        reset(owner, value)
     from_val = frozenset(n for n in brought.losses if isinstance(e := m.events[n], Loss) and e.targets)
     reads = frozenset(t for t in brought.tokens if t.stream in ("val", "train"))
+    came = Taint(reads, from_val, brought.updates, EMPTY, EMPTY, brought.deps)
+    if value.param == "buffer":
+        now = Taint(updates=gained(m, owner, "in_place", from_val, came))
+        value.taint = now if overwrite else value.taint | now
+        return
+    if overwrite:
+        reset(owner, value)
     if from_val or reads:
-        change(
-            m,
-            owner,
-            "in_place",
-            from_val,
-            Taint(reads, from_val, brought.updates, EMPTY, EMPTY, brought.deps),
-        )
+        change(m, owner, "in_place", from_val, came)
     elif brought.updates:
         owner.updates = owner.updates | brought.updates
+
+
+def buffers(obj: Obj) -> list[Val]:
+    """The buffers of a module itself."""
+    return [v for v in obj.attrs.values() if isinstance(v, Val) and v.param == "buffer"]
 
 
 def reset(owner: Obj, value: Val) -> None:
@@ -179,5 +187,7 @@ def forget_inside(owner: Obj) -> None:
             continue
         seen.add(obj.number)
         obj.updates = EMPTY
+        for held in buffers(obj):
+            held.taint = CLEAN
         for value in obj.attrs.values():
             todo.extend(inner_objects(value))
