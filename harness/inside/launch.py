@@ -41,7 +41,7 @@ def main(config: dict[str, Any]) -> None:
 
 
 def leave() -> None:
-    """What Python does at its end, now: threads are waited for and exit functions are run, so that the watcher sees them."""
+    """What Python does at its end, now: wait for threads, run exit functions, so that the watcher sees them."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
 

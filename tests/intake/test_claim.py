@@ -300,3 +300,10 @@ def test_a_file_that_turns_a_feature_on_is_a_setting_and_a_place_on_a_machine_is
     away = readme.replace("=prefix.xz", "=/home/me/prefix.xz")
     held = {s.name: s.value for s in claimed_configuration(submit(script, **{"README.md": away})).settings}
     assert "PREFIX_FILE" not in held
+
+
+def test_numbers_beyond_measure_are_none(submit: Callable[..., Submission]) -> None:
+    data = f'{{"val_bpb": 1.2345, "bytes_total": {"9" * 400}, "date": {"9" * 30}, "x": {{"²": 1.1}}}}'
+    claim = claimed_configuration(submit(submission__json=data, a__log=log(1.2345)))
+    assert claim.claimed_bpb == 1.2345
+    assert claim.artifact_bytes is None or claim.artifact_bytes < 10**18

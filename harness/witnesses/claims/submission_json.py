@@ -14,6 +14,7 @@ _NOT_THE_SCORE = re.compile(
     r"|ablation|without|no_ttt|diagnostic|bytes|threshold|merged|leader|reference|sem|var\b|unquant|fp32|bf16"
     r"|float|range|min_|max_"
 )
+_LONGEST = 18
 _SEED_TABLES = re.compile(r"seed|per_run|runs|all_")
 
 
@@ -31,10 +32,15 @@ def parse_submission_json(text: str) -> Any:
     """The JSON value with its decimals kept; None where it cannot be read even leniently."""
     for candidate in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
         try:
-            return json.loads(candidate.lstrip("\ufeff"), parse_float=Decimal)
+            return json.loads(candidate.lstrip("\ufeff"), parse_float=Decimal, parse_int=_whole)
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _whole(digits: str) -> int | None:
+    """A whole number of JSON; None where it has more digits than anything that is counted here."""
+    return int(digits) if len(digits) <= _LONGEST else None
 
 
 def claimed_scores(data: Any) -> tuple[list[Claimed], list[Claimed]]:
@@ -58,6 +64,18 @@ def claimed_scores(data: Any) -> tuple[list[Claimed], list[Claimed]]:
     return [c for _, c in main], seeds
 
 
+def score_pairs(data: Any) -> list[tuple[Claimed, float]]:
+    """(the BPB, the loss in nats) of every place of submission.json that states both for one run."""
+    held: dict[tuple[str, ...], dict[str, Decimal | int]] = {}
+    for path, value in _numbers(data, (), 0):
+        held.setdefault(path[:-1], {})[path[-1].lower()] = value
+    return [
+        (Claimed(".".join((*path, "val_bpb")), float(bpb), _decimals(bpb), _seed_of((*path, "val_bpb"))), float(loss))
+        for path, values in held.items()
+        if (bpb := values.get("val_bpb")) and (loss := values.get("val_loss")) and 0.0 < bpb < 6.0 and loss > 0.0
+    ]  # fmt: skip
+
+
 def _rank(path: tuple[str, ...]) -> int | None:
     """How likely a field is the claimed score, 0 first; None for another number."""
     name, whole = path[-1].lower(), ".".join(path).lower()
@@ -79,9 +97,8 @@ def _numbers(data: Any, path: tuple[str, ...], depth: int) -> list[tuple[tuple[s
     elif isinstance(data, list):
         items = [(_list_name(v, i), v) for i, v in enumerate(data[:64])]
     else:
-        return (
-            [(path, data)] if isinstance(data, Decimal | int) and not isinstance(data, bool) and path else []
-        )
+        number = isinstance(data, Decimal | int) and not isinstance(data, bool)
+        return [(path, data)] if number and path else []
     return [found for key, value in items for found in _numbers(value, (*path, key), depth + 1)]
 
 
@@ -94,7 +111,7 @@ def _seed_of(path: tuple[str, ...]) -> int | None:
     for part in reversed(path[:-1]):
         if match := re.search(r"(\d{1,10})$", part):
             return int(match[1])
-    return int(path[-1]) if path[-1].isdigit() else None
+    return int(path[-1]) if path[-1].isdecimal() else None
 
 
 def _decimals(value: Decimal | int) -> int:
