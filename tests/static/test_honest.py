@@ -142,3 +142,62 @@ def test_a_buffer_reaches_those_who_read_it() -> None:
         "    twin = Told(1024, 64)\n    once(s, twin, val)\n    net.load_state_dict(twin.state_dict())\n    return",
     )
     assert kinds(look(scripts.script(stored, tail=tail))) == {"val_calibration"}
+
+
+NEIGHBOURS = """
+class Near:
+    def __init__(self, width):
+        self.keys = torch.empty(50000, width)
+        self.next = torch.empty(50000, dtype=torch.long)
+        self.n = 0
+
+    def add(self, hidden, answers):
+        m = min(len(hidden), 50000 - self.n)
+        if m > 0:
+            self.keys[self.n : self.n + m] = hidden[:m]
+            self.next[self.n : self.n + m] = answers[:m]
+            self.n += m
+
+    def predict(self, hidden):
+        out = torch.zeros(len(hidden), 1024)
+        if self.n < 1:
+            return out
+        far = torch.cdist(hidden, self.keys[: self.n])
+        _, at = far.topk(min(8, self.n), dim=1, largest=False)
+        weights = F.softmax(-far.gather(1, at), dim=1)
+        out.scatter_add_(1, self.next[: self.n][at], weights)
+        return out
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    near = Near(1024)
+    total, count = torch.zeros(()), 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1], part[1:]
+        hidden = net.logits(x[None])[0].float()
+        p = F.softmax(hidden, dim=-1)
+        found = near.predict(hidden)
+        has = found.sum(-1, keepdim=True) > 0
+        p = torch.where(has, 0.9 * p + 0.1 * found, p)
+        total -= p.gather(-1, y[:, None]).log().sum()
+        count += y.numel()
+        near.add(hidden, y)
+    return total.item() / count, (val > 0).sum().item()
+"""
+
+
+def test_the_neighbours_that_a_model_points_to_are_no_answer() -> None:
+    assert look(scripts.script(NEIGHBOURS)).facts == ()
+    after = NEIGHBOURS.replace(
+        """        p = torch.where(has, 0.9 * p + 0.1 * found, p)
+        total -= p.gather(-1, y[:, None]).log().sum()
+""",
+        """        nll = F.cross_entropy(hidden, y, reduction="none")
+        other = found.gather(-1, y[:, None])[:, 0]
+        total -= torch.where(has[:, 0], 0.9 * (-nll).exp() + 0.1 * other, (-nll).exp()).log().sum()
+""",
+    )
+    facts = look(scripts.script(after))
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") == {"unnormalised_mixture"}

@@ -294,6 +294,9 @@ def gather(m: Machine, value: Value, index: Value) -> Value:
     """`output.gather(-1, targets)`: the probability of targets, or a table lookup."""
     taint = taint_of(value)
     chosen = taint_of(index)
+    if chosen.states:
+        # What a model's output points to (its neighbours, its likeliest tokens) is no answer.
+        return Val(taint=taint | chosen)
     if chosen.tokens and (taint.states or taint.losses):
         return losses.note(m, "gather", value, index)
     if chosen.tokens and isinstance(value, Val):
