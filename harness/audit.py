@@ -127,7 +127,9 @@ def _experiment(
         return case
     progress("experimenting")
     lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.seconds)
-    found = _guard("probes", failures, lambda: probes.experiment(lab, wanted))
+    found = _guard(
+        "probes", failures, lambda: probes.experiment(lab, wanted, thorough=options.probes != "auto")
+    )
     return dataclasses.replace(case, probes=found)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.witnesses.probes.artifact import read_back
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, NOT_COVERED, PROVED, Future
-from harness.witnesses.probes.future import Scored, compare, decide
+from harness.witnesses.probes.future import Scored, border, both, compare, decide
 from harness.witnesses.trace.record import OpenEvent
 
 N, CUT = 1000, 550
@@ -24,7 +24,7 @@ def in_order(position: np.ndarray, moved: dict[int, float] | None = None) -> Sco
     loss = np.full(len(position), 4.0)
     for rank, by in (moved or {}).items():
         loss[rank] += by
-    return Scored(position, loss)
+    return Scored(position, loss, np.arange(len(position)) // 64)
 
 
 STRAIGHT = np.arange(1, N)
@@ -73,6 +73,22 @@ def test_a_document_whose_own_past_was_exchanged_is_not_compared() -> None:
     documents = np.arange(N).reshape(-1, 100)[::-1].reshape(-1)
     result = compare(in_order(documents), in_order(documents), CUT, np.array([910]), WORLD)
     assert result.compared == CUT - 90
+
+
+def test_the_second_cut_lies_where_a_batch_of_scores_ends() -> None:
+    order = in_order(STRAIGHT)
+    assert [border(order, rank) for rank in (1, 640, 660, 998)] == [64, 640, 640, 960]
+    assert border(Scored(order.position, order.loss, np.zeros(N - 1, int)), 850) == 850
+
+
+def test_of_two_cuts_the_one_that_shows_more_speaks() -> None:
+    still, moved = found({}), found(dict.fromkeys(range(500, 540), 0.25))
+    late = dataclasses.replace(moved, cut=848)
+    assert both(still, late).status == PROVED
+    assert both(still, late).cut == 848
+    assert both(still, late).reason.endswith("after 550 scores instead of 848: none of 550 moved.")
+    assert both(still, dataclasses.replace(still, cut=848)).also == 848
+    assert both(still, Future(NOT_COVERED, "It crashed.")) == still
 
 
 def test_another_order_cannot_be_compared() -> None:

@@ -14,7 +14,7 @@ POSITION = np.arange(1, 600)
 
 
 def scored(moved: np.ndarray, by: float = 0.5) -> Scored:
-    return Scored(POSITION, 4.0 + by * np.isin(POSITION, moved))
+    return Scored(POSITION, 4.0 + by * np.isin(POSITION, moved), np.zeros(len(POSITION), int))
 
 
 def test_places() -> None:

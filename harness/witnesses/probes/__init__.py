@@ -53,12 +53,14 @@ __all__ = [
 ]
 
 
-def experiment(lab: Laboratory, probes: Sequence[str]) -> ProbeFacts:
-    """Make these experiments, side by side where there are cores for it: each is a chain of runs of one thread."""
+def experiment(lab: Laboratory, probes: Sequence[str], *, thorough: bool = False) -> ProbeFacts:
+    """Make these experiments, side by side where there are cores for it: each is a chain of runs of one thread.
+
+    Those that were asked for by the user, not by what is open, are `thorough`: they look in more than one place."""
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         files = pool.submit(_of_files, lab, probes)
         random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
-        later = pool.submit(future, lab) if FUTURE in probes else None
+        later = pool.submit(future, lab, thorough=thorough) if FUTURE in probes else None
         copied = pool.submit(repeating, lab) if REPEATING in probes else None
         beside = pool.submit(neighbour, lab) if NEIGHBOUR in probes else None
         moved, once_more = files.result()

@@ -89,7 +89,7 @@ class Future:
     `compared` losses scored before were compared and `moved` of them moved by more than `tolerance` nats, `largest` the
     most; `first_position` is the first in order of scoring, `ahead` the number of tokens from it to the first
     exchanged one (None where scoring does not follow the stream). `artifact` is "same", "changed", "not_deterministic"
-    or "unknown", `artifact_file` its name.
+    or "unknown", `artifact_file` its name. `also` is the rank of a second cut that showed no more.
     """
 
     status: str
@@ -105,6 +105,7 @@ class Future:
     artifact: str = "unknown"
     artifact_file: str | None = None
     moves: tuple[Move, ...] = ()
+    also: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,8 @@ that move by more than the noise of a repeated run are proof where the books bal
 question, since it may hold a note of the val loss that nothing reads.
 
 Later is meant in the order of scoring. BOS stays, so documents keep their places and lengths. The cut lies inside a chunk,
-where a list of scored chunks that is one ahead shows as well.
+where a list of scored chunks that is one ahead shows as well. A thorough experiment cuts a second time, later and where a
+batch of scores ends, so that what begins late shows too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ Floats = NDArray[np.float64]
 
 CUT = 0.55
 """Share of the scored positions that come before the cut."""
+LATE = 0.85
+"""The same of the second cut, about."""
 TOLERANCE = 1e-4
 """Nats by which a loss may change because its batch did."""
 NOISE = 10.0
@@ -42,10 +45,12 @@ STRETCHES = 60
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """Val positions in the order of scoring, each at its first counted score, with their losses in nats."""
+    """Val positions in the order of scoring, each at its first counted score, with their losses in nats and the batch of
+    scores that each came with."""
 
     position: Ints
     loss: Floats
+    batch: Ints
 
     @property
     def follows_stream(self) -> bool:
@@ -56,25 +61,60 @@ class Scored:
 def scored(table: LossTable) -> Scored:
     """The order of scoring in a table of losses; inside one event, the order of the stream."""
     by_order = np.lexsort((table.position, table.order))
-    position, loss = table.position[by_order], table.loss_nats[by_order]
+    position, loss, batch = table.position[by_order], table.loss_nats[by_order], table.order[by_order]
     _, first = np.unique(position, return_index=True)
     keep = np.sort(first)
-    return Scored(position[keep], loss[keep])
+    return Scored(position[keep], loss[keep], batch[keep])
 
 
-def future(lab: Laboratory) -> Future:
-    """Run the experiment: exchange what comes after the cut, run again, compare; where something moved, repeat."""
+def future(lab: Laboratory, *, thorough: bool = False) -> Future:
+    """Run the experiment; where it is `thorough` and the first cut leaves it open, at a second cut too."""
     run = lab.case.run
     if run is None or run.outcome != "scored":
         return Future(facts.NOT_COVERED, "The script did not reach its score.")
     before = order_of(lab.case.trace)
-    cut = round(CUT * (len(before.position) if before else lab.world.val_tokens))
+    first = _at(
+        lab, run, before, round(CUT * (len(before.position) if before else lab.world.val_tokens)), "future"
+    )
+    if not thorough or before is None or first.status == facts.PROVED or not first.compared:
+        return first
+    late = border(before, round(LATE * len(before.position)))
+    return first if late <= first.cut else both(first, _at(lab, run, before, late, "future-late"))
+
+
+def border(order: Scored, rank: int) -> int:
+    """The rank nearest to this one at which a batch of scores begins."""
+    begins = np.flatnonzero(np.diff(order.batch)) + 1
+    return int(begins[np.abs(begins - rank).argmin()]) if len(begins) else rank
+
+
+def both(first: Future, late: Future) -> Future:
+    """Two cuts as one result: that of which more is to be said, and that the other one was made."""
+    weight = (facts.NOT_COVERED, facts.CLEAR, facts.DOUBTFUL, facts.PROVED).index
+    if weight(late.status) > weight(first.status):
+        told, other = late, first
+    else:
+        told, other = first, late
+    if other.status == facts.NOT_COVERED:
+        return told
+    words = f"{told.reason} A second cut, after {other.cut:,} scores instead of {told.cut:,}: {_told(other)}"
+    return dataclasses.replace(told, reason=words, also=other.cut)
+
+
+def _told(other: Future) -> str:
+    if other.status == facts.CLEAR:
+        return f"none of {other.compared:,} moved."
+    return f"{other.moved:,} of {other.compared:,} moved, by up to {other.largest:.4f} nats."
+
+
+def _at(lab: Laboratory, run: Run, before: Scored | None, cut: int, name: str) -> Future:
+    """Exchange what comes after one cut, run again, compare; where something moved, repeat."""
     later = before.position[cut:] if before else np.arange(cut, lab.world.val_tokens)
     try:
-        world = changed(lab.world, later, lab.folder / "future-world")
+        world = changed(lab.world, later, lab.folder / f"{name}-world")
     except ValueError as error:
         return Future(facts.NOT_COVERED, f"{error}.")
-    other = lab.run_in(world, None, "future")
+    other = lab.run_in(world, None, name)
     if other.outcome != "scored":
         return Future(
             facts.NOT_COVERED,
