@@ -306,11 +306,12 @@ def bench_bound(
 @click.option("--tokenizer", required=True, type=click.Path(path_type=Path), help="As for rerun.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Most processes.")
+@click.option("--untrained", is_flag=True, help="Take one training step: speed does not depend on the weights.")
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of results; a second call resumes.")
 @table_option
 def bench_rerun(
-    folders: tuple[Path, ...], data: Path, tokenizer: Path, device: str, nproc: int, work: Path | None,
-    table_file: Path | None,
+    folders: tuple[Path, ...], data: Path, tokenizer: Path, device: str, nproc: int, untrained: bool,
+    work: Path | None, table_file: Path | None,
 ) -> None:  # fmt: skip
     """Time our sliding windows beside the own evaluation of submission FOLDERS, on 1 to NPROC processes."""
     from harness.bench import rerun_speed
@@ -330,6 +331,7 @@ def bench_rerun(
                         default_sandbox(),
                         device,
                         nproc,
+                        untrained=untrained,
                     )
             except (IntakeError, ShardError, NoDevice, ValueError) as error:
                 raise BadInput(str(error)) from error

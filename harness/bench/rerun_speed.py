@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.case import Submission
 from harness.intake.claim import claimed_configuration
 from harness.sandbox import Sandbox
+from harness.witnesses.claims.labels import claimed_test
+from harness.witnesses.claims.log import read_log
+from harness.witnesses.claims.runs import run_facts
 from harness.witnesses.rerun import RerunFacts, Settings, rerun
 from harness.witnesses.rerun.process import Place
 from harness.witnesses.rerun.runs import alone
 from harness.worlds.fineweb import OfficialData
 
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
-"""Dense bfloat16 operations a second of one GPU, from NVIDIA's data sheets."""
+PEAK = {
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H200 NVL": 835e12,
+    "H200": 989e12,
+    "GH200": 989e12,
+    "B200": 2250e12,
+    "A100": 312e12,
+}
+"""Dense bfloat16 operations a second of one GPU, from NVIDIA's data sheets; the first name that the device's holds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """One submission on so many processes. Seconds; `hooks` is the cost of the hooks as a share of the script's time."""
+    """One submission on so many processes. `hooks` is the cost of the hooks as a share of the script's own evaluation."""
 
     name: str
     processes: int
@@ -38,8 +49,7 @@ class Speed:
                 f"| {self.name} | {self.processes} | not measured: {self.facts.outcome.reason} | | | | | | |"
             )
         own_s = own.seconds if own else None
-        peak = next((f for n, f in PEAK.items() if re.search(n, self.facts.machine.hardware)), None)
-        bound = ours.flops / (peak * self.processes) if peak else None
+        bound = _bound(ours.flops, self.facts.machine.hardware, self.processes)
         printed = self.facts.outcome.bpb
         cells = [
             self.name,
@@ -55,36 +65,57 @@ class Speed:
         return f"| {' | '.join(cells)} |"
 
 
+def _bound(flops: int, hardware: str, processes: int) -> float | None:
+    """Seconds that so many operations take at the peak of the devices; None where none is known."""
+    peak = next((f for name, f in PEAK.items() if name in hardware), None)
+    return flops / (peak * processes) if peak else None
+
+
 def measure(
-    submission: Submission, data: OfficialData, work: Path, sandbox: Sandbox, device: str, most: int
-) -> list[Speed]:
-    """Rerun on 1, 2, 4, .. `most` processes, and on one without hooks. Raises NoDevice and ValueError as a rerun does."""
+    submission: Submission, data: OfficialData, work: Path, sandbox: Sandbox, device: str, most: int,
+    *, untrained: bool = False,
+) -> list[Speed]:  # fmt: skip
+    """Rerun on 1, 2, 4, .. `most` processes, and on one without hooks. Raises NoDevice and ValueError as a rerun does.
+
+    `untrained` takes one training step: what an evaluation costs does not depend on the weights.
+    """
     speeds = []
     for processes in (n for n in (1, 2, 4, 8) if n <= most):
         folder = work / f"{processes}"
         claim = claimed_configuration(submission)
-        found = rerun(submission, claim, data, folder, sandbox, Settings(device, processes))
+        settings = Settings(device, processes, untrained=untrained)
+        found = rerun(submission, claim, data, folder, sandbox, settings)
         assert submission.script is not None
         place = Place(
             submission, submission.script, claim, data, sandbox, device, processes, folder, Settings().seconds
         )
-        own = next((p.seconds for p in found.passes if p.claimed), 0.0)
-        hooks = _hooks(place, folder, own) if processes == 1 else None
+        hooks = _hooks(place, folder, untrained=untrained) if processes == 1 else None
         speeds.append(Speed(submission.name, processes, found, hooks))
     return speeds
 
 
-def _hooks(place: Place, folder: Path, own_s: float) -> float | None:
-    """What the hooks add; None where a run did not end. Emulated: as a share of the run's processor time; on a GPU, where
-    training ends by the clock: of the own evaluation's `own_s` seconds.
+def _hooks(place: Place, folder: Path, *, untrained: bool) -> float | None:
+    """What the hooks add; None where a run did not end or states no clock. Emulated, where the clock is virtual: as a share
+    of the run's processor time; on a GPU: of the evaluation, by the script's own clock.
     """
-    plain = alone(place, folder / "unhooked", hooked=False)
-    hooked = alone(place, folder / "hooked", hooked=True)
+    plain = alone(place, folder / "unhooked", hooked=False, untrained=untrained)
+    hooked = alone(place, folder / "hooked", hooked=True, untrained=untrained)
     if not (plain.ok and hooked.ok):
         return None
     if place.emulated:
         return hooked.completed.cpu_s / plain.completed.cpu_s - 1.0
-    return (hooked.completed.wall_s - plain.completed.wall_s) / own_s if own_s else None
+    before, after = (evaluation_ms(place, ended.folder / "stdout.txt") for ended in (plain, hooked))
+    return after / before - 1.0 if before and after else None
+
+
+def evaluation_ms(place: Place, printed: Path) -> float | None:
+    """Milliseconds of the claimed evaluation as the script's output states them."""
+    log = read_log(printed, "output")
+    label = place.claim.label
+    test = claimed_test(label, [s.text for s in log.scores]) if label else None
+    lines = [s for s in log.scores if test is None or test(s.text)] or log.finals()
+    stated = run_facts(log, lines[-1]).eval_ms if lines else None
+    return stated.value if stated else None
 
 
 def table(speeds: Sequence[Speed]) -> str:

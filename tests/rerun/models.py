@@ -43,6 +43,13 @@ class GivesLoss(Body):
         return F.cross_entropy(logits, targets.reshape(-1))
 
 
+class ScalesLoss(GivesLoss):
+    """Does more with its loss than to return it."""
+
+    def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return 0.5 * super().forward(ids, targets)
+
+
 class HasForwardLogits(GivesLoss):
     """A loss in forward, and logits from a method of their own; the head is a plain product."""
 

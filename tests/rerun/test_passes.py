@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from harness.inside.rerun import calls as inside
+from harness.inside.rerun import compiled
 from harness.witnesses.rerun import passes
 from harness.witnesses.rerun.locate import Index, Locator
 
@@ -153,6 +154,62 @@ def test_losses_that_only_trained_are_no_scores(book: inside.Calls, tmp_path: Pa
     (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
     read = found.read_as(after.mean().item())
     assert (read.seen, read.trained_before) == (ROW, ROW)
+
+
+class Compilable(torch.nn.Module):
+    """Gives the mean loss of its targets, as the challenge's baseline; compiled it calls no function of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Embedding(50, 50)
+
+    def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(self.head(ids).flatten(0, 1), targets.flatten())
+
+
+@pytest.fixture
+def model(book: inside.Calls, monkeypatch: pytest.MonkeyPatch) -> Compilable:
+    """A model compiled while compiled regions are watched."""
+    optimized = torch._dynamo.eval_frame.OptimizedModule
+    monkeypatch.setattr(torch, "compile", torch.compile)
+    monkeypatch.setattr(optimized, "__call__", optimized.__call__)
+    compiled.install(book)
+    return torch.compile(Compilable(), backend="aot_eager", fullgraph=True)
+
+
+def test_a_loss_inside_a_compiled_model_is_seen_at_its_boundary(
+    book: inside.Calls, model: Compilable, tmp_path: Path
+) -> None:
+    ids, targets = (
+        torch.zeros(2, ROW, dtype=torch.long),
+        torch.from_numpy(rows(0, 64).astype(np.int64)).view(2, ROW),
+    )
+    with torch.no_grad():
+        scored = model(ids, targets)
+    model(ids, targets).backward()
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    assert (found.seen, found.score_calls, found.train_calls, found.coarse) == (2 * ROW, 1, 1, True)
+    assert found.mean == pytest.approx(scored.item(), abs=1e-6)
+    assert found.trained_before == 0
+    assert (found.trained_at[:ROW] > found.scored_at[:ROW]).all()
+
+
+def test_a_loss_outside_a_compiled_region_is_noted_once(
+    book: inside.Calls, model: Compilable, tmp_path: Path
+) -> None:
+    plain = torch.compile(lambda ids, targets: broken(model, ids, targets), backend="eager")
+    targets = torch.from_numpy(rows(0).astype(np.int64))[None]
+    with torch.no_grad():
+        plain(torch.zeros_like(targets), targets)
+    book.close()
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    assert (found.score_calls, found.coarse) == (1, False)
+
+
+@torch.compiler.disable
+def broken(model: Compilable, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(model._orig_mod.head(ids).flatten(0, 1), targets.flatten())
 
 
 def test_nothing_is_noted_before_the_book_is_open(book: inside.Calls, tmp_path: Path) -> None:

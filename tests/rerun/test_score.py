@@ -25,12 +25,17 @@ MODELS = [
     models.GivesBoth,
     models.MixesPositions,
     models.SlicesBanks,
+    models.ScalesLoss,
 ]
 
 
-def scorer(model: nn.Module, batch: int = 8, stride: int = STRIDE) -> score.Scorer:
-    windows = plan(len(STREAM) - 1, LENGTH, stride)
-    return score.Scorer(model, STREAM, windows, vocab=models.VOCAB, batch=batch, device="cpu")
+def scorer(
+    model: nn.Module, batch: int = 8, stride: int = STRIDE, compiler: Any = None, stream: np.ndarray = STREAM
+) -> score.Scorer:
+    windows = plan(len(stream) - 1, LENGTH, stride)
+    return score.Scorer(
+        model, stream, windows, vocab=models.VOCAB, batch=batch, device="cpu", compiler=compiler
+    )
 
 
 def losses(made: score.Scorer, ranks: int = 1) -> np.ndarray:
@@ -95,6 +100,37 @@ def test_no_windows_of_such_a_stride() -> None:
         plan(100, 16, 17)
 
 
+def traced(function: Any) -> Any:
+    """torch.compile without a code generator: what it can trace on a GPU it can trace here."""
+    return torch.compile(function, backend="eager", dynamic=False, fullgraph=True)
+
+
+@pytest.mark.parametrize("form", [m for m in MODELS if m is not models.ScalesLoss])
+def test_compiled_losses_are_the_plain_ones(form: type[models.Body]) -> None:
+    model = form().eval()
+    made = scorer(model, compiler=traced)
+    assert made.notes == []
+    assert np.abs(losses(made) - losses(scorer(model))).max() < 1e-5
+    assert np.abs(losses(made) - plain_reference(model)).max() < 1e-5
+
+
+def test_what_cannot_be_compiled_is_scored_all_the_same() -> None:
+    def broken(function: Any) -> Any:
+        def call(*args: Any) -> Any:
+            raise RuntimeError("no compiler here")
+
+        return call
+
+    def wrong(function: Any) -> Any:
+        return lambda *args: function(*args) + 0.1
+
+    model = models.GivesLogits().eval()
+    for compiler, told in ((broken, "no compiler here"), (wrong, "0.1 nats from the plain ones")):
+        made = scorer(model, compiler=compiler)
+        assert told in made.notes[0]
+        assert np.array_equal(losses(made), losses(scorer(model)))
+
+
 def test_two_processes_give_the_same_bits_as_one() -> None:
     model = models.GivesLogits().eval()
     assert losses(scorer(model)).tobytes() == losses(scorer(model), ranks=2).tobytes()
@@ -107,7 +143,8 @@ def test_the_head_is_shortened_only_where_that_changes_nothing(form: type[models
 
 
 def test_ways_are_named() -> None:
-    assert scorer(models.GivesLoss()).way_name == "forward(ids, targets), at its loss"
+    assert scorer(models.GivesLoss()).way_name == "forward(ids, targets), its loss left out"
+    assert scorer(models.ScalesLoss()).way_name == "forward(ids, targets), at its loss"
     assert scorer(models.HasForwardLogits()).way_name == "forward_logits(ids)"
 
 

@@ -230,8 +230,8 @@ def _any_kernel(*args: Any, **kwargs: Any) -> Iterator[None]:
     yield
 
 
-def install() -> None:
-    """Provide the flash modules, and let every choice of kernels stand for the one there is."""
+def provide_flash() -> None:
+    """Provide the flash modules."""
     common = {
         "flash_attn_func": flash_attn_func,
         "flash_attn_varlen_func": flash_attn_varlen_func,
@@ -244,6 +244,11 @@ def install() -> None:
     for name in MODULES:
         second = name in ("flash_attn", "flash_attn.flash_attn_interface")
         provide(name, common if second else common | third, version="2.8.3" if second else "3.0.0")
+
+
+def install() -> None:
+    """Provide the flash modules, and let every choice of kernels stand for the one there is."""
+    provide_flash()
     t: Any = torch
     t.nn.attention.sdpa_kernel = t.backends.cuda.sdp_kernel = _any_kernel
     flex = t.nn.attention.flex_attention

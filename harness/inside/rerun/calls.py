@@ -3,9 +3,9 @@
 Only `F.cross_entropy`, backward passes, optimizer steps and printed scores are noted, from the moment the script writes its
 first file on. Which val positions the targets are is found afterwards, outside. On a GPU the copies are asynchronous.
 
-The file is a sequence of records: 4 uint32 (kind, number, row length or 0, whether losses follow) and nanoseconds as
-int64; then for SCORE and TRAIN `number` targets as uint16 and, where they follow, as many float32 losses; for PRINT and
-READ `number` bytes of text.
+The file is a sequence of records: 4 uint32 (kind, number, row length or 0, how many losses follow) and nanoseconds as
+int64; then for SCORE and TRAIN `number` targets as uint16 and the float32 losses that follow: none, one for each target, or
+their mean alone; for PRINT and READ `number` bytes of text.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Calls:
 
     def __init__(self, path: Path, clock: Any) -> None:
         self.open = False
+        self.noted = 0
         self._file = path.open("wb", buffering=1 << 20)
         self._clock = clock
         self._waiting: deque[tuple[bytes, torch.Tensor, torch.Tensor | None, Any]] = deque()
@@ -46,12 +47,14 @@ class Calls:
             self._file.write(HEADER.pack(kind, len(payload), 0, 0, self._clock()) + payload)
 
     def loss(self, target: torch.Tensor, per_token: torch.Tensor | None, kind: int) -> None:
-        """Note the targets of one call, and the loss of each in nats where it is known.
+        """Note the targets of one call, and in nats the loss of each, or their mean, where it is known.
 
         A call under gradients may be both: per-document adaptation scores a chunk and trains on it by one forward pass.
         """
+        self.noted += 1
         row = int(target.shape[-1]) if target.dim() > 1 else 0
-        head = HEADER.pack(kind, target.numel(), row, int(per_token is not None), self._clock())
+        losses = 0 if per_token is None else per_token.numel()
+        head = HEADER.pack(kind, target.numel(), row, losses, self._clock())
         tokens = _to_host(target.detach().reshape(-1).to(torch.int32))
         nats = None if per_token is None else _to_host(per_token.detach().reshape(-1).to(torch.float32))
         ready = None

@@ -1,12 +1,14 @@
 """How a model is asked for its predictions: logits where it gives them, else those that go into its loss.
 
-A way is found by trying on one window, never by name alone. Where the head is a linear map to the vocabulary, it can be
+A model that returns its cross entropy gives logits where that is left out; one that does more with it is stopped there. A
+way is found by trying on one window, never by name alone. Where the head is a linear map to the vocabulary, it can be
 applied to the positions that count only; that is tried against the full logits first and used only if they agree.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+_LINEAR = F.linear
 AGREE = 1e-5
 """Logits with a shortened head may differ by so much from the full ones (the order of sums), relative to the largest."""
 
@@ -61,6 +64,7 @@ def _candidates(model: nn.Module, vocab: int) -> Iterator[tuple[str, Way]]:
         yield "forward(ids)", _by_result(model, vocab, with_targets=False)
     if needed <= 2:
         yield "forward(ids, targets), logits", _by_result(model, vocab, with_targets=True)
+        yield "forward(ids, targets), its loss left out", _without_loss(model, vocab)
         yield "forward(ids, targets), at its loss", _by_loss(model, vocab)
 
 
@@ -105,10 +109,46 @@ def _by_loss(call: Any, vocab: int) -> Way:
     return way
 
 
+def _without_loss(model: nn.Module, vocab: int) -> Way:
+    """The model's own result while cross entropy hands its input through; only where those are the very logits."""
+    return Unfinished(_by_result(model, vocab, with_targets=True), _by_loss(model, vocab))
+
+
+class Unfinished:
+    """A way that needs :func:`loss_left_out`, which it enters by itself; `inner` is what a compiler takes inside it."""
+
+    def __init__(self, inner: Way, at_loss: Way) -> None:
+        self.inner, self._at_loss, self._checked = inner, at_loss, False
+
+    def __call__(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        with loss_left_out():
+            logits = self.inner(ids, targets)
+        if not self._checked:
+            if not torch.equal(logits, self._at_loss(ids, targets)):
+                raise NoWay("what it returns is not its loss alone")
+            self._checked = True
+        return logits
+
+
+def _hand_through(input: torch.Tensor, target: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return input
+
+
 @contextlib.contextmanager
-def head_on_last(count: int, length: int, vocab: int) -> Iterator[None]:
-    """Inside, a linear map to the vocabulary sees only the last `count` of each `length` positions."""
-    before = F.linear
+def loss_left_out() -> Iterator[None]:
+    """Inside, `F.cross_entropy` is its input."""
+    before = F.cross_entropy
+    setattr(F, "cross_entropy", _hand_through)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(F, "cross_entropy", before)  # noqa: B010
+
+
+@functools.lru_cache(maxsize=8)
+def _short_linear(count: int, length: int, vocab: int) -> Any:
+    """The same function for the same numbers: compiled code that calls it stays valid."""
+    before = _LINEAR
 
     def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         if weight.shape[0] == vocab and input.dim() == 3 and input.shape[1] == length:
@@ -117,7 +157,14 @@ def head_on_last(count: int, length: int, vocab: int) -> Iterator[None]:
             input = input.view(-1, length, input.shape[1])[:, length - count :].flatten(0, 1)
         return before(input, weight, bias)
 
-    setattr(F, "linear", linear)  # noqa: B010
+    return linear
+
+
+@contextlib.contextmanager
+def head_on_last(count: int, length: int, vocab: int) -> Iterator[None]:
+    """Inside, a linear map to the vocabulary sees only the last `count` of each `length` positions."""
+    before = F.linear
+    setattr(F, "linear", _short_linear(count, length, vocab))  # noqa: B010
     try:
         yield
     finally:
@@ -127,6 +174,19 @@ def head_on_last(count: int, length: int, vocab: int) -> Iterator[None]:
 def last_logits(way: Way, ids: torch.Tensor, targets: torch.Tensor, count: int) -> torch.Tensor:
     """Logits [B, count, V] of the last positions, all of them computed."""
     return way(ids, targets)[:, ids.shape[1] - count :]
+
+
+def losses_of_last(way: Way, losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Any:
+    """A function (ids, targets, count) -> losses [B, count] for a compiler; a shortened head gives `count` logits alone."""
+    inner = way.inner if isinstance(way, Unfinished) else way
+
+    def losses_of(ids: torch.Tensor, targets: torch.Tensor, count: int) -> torch.Tensor:
+        logits = inner(ids, targets)
+        if logits.shape[1] != count:
+            logits = logits[:, logits.shape[1] - count :]
+        return losses(logits, targets[:, targets.shape[1] - count :])
+
+    return losses_of
 
 
 def short_logits(

@@ -1,10 +1,10 @@
 """Runs one process of a submission under torchrun, its boundary hooked: `python -m inside.rerun.launch CONFIG.json`.
 
 CONFIG holds script, argv, folder (what is captured goes there), work (the root below which the script writes), emulate (a
-CPU stands for the GPUs), audit_dir, clock, seed, lazy_annotations, give (a file served as the artifact), floats (weights to
-quantize), named (the only file that `give` stands for, or null), stop (end when the artifact is "read", or when the model
-is about to "score"), hooked (False: the script alone, to measure what the hooks cost). A process that fails leaves
-`failure-RANK.json`.
+CPU stands for the GPUs), attention (flash attention is not installed), audit_dir, clock, seed, lazy_annotations, give (a
+file served as the artifact), named (the only file that `give` stands for, or null), floats (weights to quantize), stop (end
+when the artifact is "read", or when the model is about to "score"), hooked (False: the script alone, to measure what the
+hooks cost). A process that fails leaves `failure-RANK.json`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ..launch import run
-from . import calls, capture, give
+from . import attention, calls, capture, compiled, give
 from .failure import fail
 
 
@@ -29,6 +29,8 @@ def main(config: dict[str, Any]) -> None:
     clock, folder = calls.real_clock(), Path(config["folder"])
     if config["emulate"]:
         _emulate(config, rank, ranks)
+    elif config["attention"]:
+        attention.install()
     noted = calls.Calls(folder / f"calls-{rank}.bin", clock)
     caught = capture.Capture(
         folder,
@@ -43,6 +45,8 @@ def main(config: dict[str, Any]) -> None:
     if config["hooked"]:
         calls.install(noted)
         caught.install()
+        if not config["emulate"]:
+            compiled.install(noted)
     if config["floats"]:
         give.install(Path(config["floats"]), lambda: noted.open)
     try:

@@ -1,9 +1,9 @@
 """Scores a captured model by sliding windows: `python -m inside.rerun.score CONFIG.json`, one process a GPU.
 
 CONFIG holds script, argv, sets ({name: {model: pickle, weights: file or null, losses: .npy}}), shards ([path, tokens]),
-notes (folder), length, stride, batch, vocab, device, emulate, audit_dir. Batches are dealt out in turn and are the same for
-any number of processes; each position's loss is written once, into one memory-mapped file, and summed outside: so no
-collective is needed, and one process gives the same bits as several.
+notes (folder), length, stride, batch, vocab, device, emulate, attention (flash attention is not installed), audit_dir.
+Batches are dealt out in turn and are the same for any number of processes; each position's loss is written once, into one
+memory-mapped file, and summed outside: so no collective is needed, and one process gives the same bits as several.
 """
 
 from __future__ import annotations
@@ -19,42 +19,45 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from . import forward, revive
+from . import attention, forward, revive
 from .failure import fail
 from .windows import Plan, plan
 
 HEADER_BYTES = 1024
+COMPILED_APART = 1e-3
+"""Compiled losses may differ by so many nats in the mean of a batch: the rounding of bfloat16 in another order."""
 
 
 class Scorer:
     """Scores windows of one token stream with one model, halving the batch where memory runs out."""
 
     def __init__(
-        self, model: nn.Module, stream: np.ndarray, windows: Plan, *, vocab: int, batch: int, device: str
-    ) -> None:
+        self, model: nn.Module, stream: np.ndarray, windows: Plan, *, vocab: int, batch: int, device: str,
+        compiler: Any = None,
+    ) -> None:  # fmt: skip
         self.model, self.stream, self.windows = model, stream, windows
         self.vocab, self.device = vocab, device
         self.batch, self.part = batch, batch
         self.notes: list[str] = []
         self._cuda = device.startswith("cuda")
+        self._fast: Any = None
         probe = self._tensors(slice(0, 1))
         with self._arithmetic():
             self.way_name, self.way = forward.find_way(model, *probe, vocab)
-            self.plain_way = self.way
-            count = int(windows.counts[len(windows.counts) // 2])
-            short = count < windows.length and forward.head_can_be_short(self.way, *probe, count, vocab)
-        self.short_head = short
-        if self._cuda and "loss" not in self.way_name:
-            self._compile(probe)
+            self.count = int(windows.counts[len(windows.counts) // 2])
+            self.short_head = self.count < windows.length and forward.head_can_be_short(
+                self.way, *probe, self.count, vocab
+            )
+        if compiler is not None:
+            self._compile(compiler)
 
     def flops(self) -> int:
         """Floating-point operations of one window, as torch counts them."""
         with FlopCounterMode(display=False) as counter, self._arithmetic():
-            self.plain_way(*self._tensors(slice(0, 1)))
+            self.way(*self._tensors(slice(0, 1)))
         return int(counter.get_total_flops())
 
     def score(self, losses: np.ndarray, rank: int = 0, ranks: int = 1) -> None:
@@ -91,15 +94,9 @@ class Scorer:
     def _losses(self, part: slice) -> tuple[torch.Tensor, Any]:
         ids, targets = self._tensors(part)
         count = int(self.windows.counts[part.start])
+        whole = count == self.count and part.stop - part.start == self.part
         with self._arithmetic():
-            logits = None
-            if self.short_head:
-                logits = forward.short_logits(self.way, ids, targets, count, self.vocab)
-            if logits is None:
-                logits = forward.last_logits(self.way, ids, targets, count)
-        wanted = targets[:, targets.shape[1] - count :]
-        with torch.inference_mode():
-            nats = F.cross_entropy(logits.float().transpose(1, 2), wanted, reduction="none")
+            nats = (self._fast if self._fast is not None and whole else self._nats)(ids, targets, count)
         if not self._cuda:
             return nats, None
         host = torch.empty(nats.shape, dtype=torch.float32, pin_memory=True)
@@ -134,15 +131,55 @@ class Scorer:
             else:
                 yield
 
-    def _compile(self, probe: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """torch.compile where it works; where not, the plain model, and a note."""
+    def _nats(self, ids: torch.Tensor, targets: torch.Tensor, count: int) -> torch.Tensor:
+        """Losses [windows, count] of the last positions."""
+        logits = None
+        if self.short_head and count == self.count:
+            logits = forward.short_logits(self.way, ids, targets, count, self.vocab)
+        if logits is None:
+            logits = forward.last_logits(self.way, ids, targets, count)
+        return _losses_of(logits, targets[:, targets.shape[1] - count :])
+
+    def _compile(self, compiler: Any) -> None:
+        """Model, head and loss as one compiled function for whole batches; a note where its losses are not the same."""
+        first = next(
+            (b.start for b in self.windows.batches(1) if self.windows.counts[b.start] == self.count), 0
+        )
+        same = int((self.windows.counts[first:] == self.count).sum())
+        if same < self.part:
+            self.notes.append("not compiled: no whole batch")
+            return
+        made = compiler(forward.losses_of_last(self.way, _losses_of))
+
+        def fast(ids: torch.Tensor, targets: torch.Tensor, count: int) -> torch.Tensor:
+            with contextlib.ExitStack() as stack:
+                if self.short_head:
+                    stack.enter_context(forward.head_on_last(count, ids.shape[1], self.vocab))
+                if isinstance(self.way, forward.Unfinished):
+                    stack.enter_context(forward.loss_left_out())
+                nats: torch.Tensor = made(ids, targets, count)
+            return nats
+
         try:
-            self.way = torch.compile(self.plain_way, dynamic=True)
+            ids, targets = self._tensors(slice(first, first + self.part))
             with self._arithmetic():
-                self.way(*probe)
+                apart = float(
+                    (fast(ids, targets, self.count) - self._nats(ids, targets, self.count)).mean().abs()
+                )
         except Exception as error:
-            self.way = self.plain_way
             self.notes.append(f"not compiled: {type(error).__name__}: {str(error)[:160]}")
+            return
+        if apart > COMPILED_APART:
+            self.notes.append(
+                f"not compiled: its losses are {apart:.2g} nats from the plain ones in the mean"
+            )
+            return
+        self._fast = fast
+
+
+def _losses_of(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Losses [B, n] in nats of targets [B, n] under logits [B, n, V]; cross entropy itself may be left out just now."""
+    return -torch.log_softmax(logits.float(), -1).gather(-1, wanted[..., None]).squeeze(-1)
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -176,6 +213,8 @@ def score(config: dict[str, Any]) -> None:
         from .. import emulator
 
         emulator.install({"audit_dir": f"{config['audit_dir']}/score{rank}"})
+    elif config["attention"]:
+        attention.install()
     device = f"cuda:{local}" if config["device"] == "cuda" else "cpu"
     if device != "cpu":
         torch.cuda.set_device(local)
@@ -185,13 +224,16 @@ def score(config: dict[str, Any]) -> None:
     figures: dict[str, Any] = {}
     for name, chosen in config["sets"].items():
         began = clock()
+        if device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
         try:
             model = revive.revive(Path(chosen["model"]), device)
             if chosen["weights"]:
                 revive.put_weights(model, Path(chosen["weights"]))
             scorer = Scorer(
-                model, stream, windows, vocab=int(config["vocab"]), batch=int(config["batch"]), device=device
-            )
+                model, stream, windows, vocab=int(config["vocab"]), batch=int(config["batch"]), device=device,
+                compiler=torch.compile if device != "cpu" else None,
+            )  # fmt: skip
         except (forward.NoWay, ValueError, TypeError, AttributeError) as error:
             figures[name] = {"failed": f"{type(error).__name__}: {error}"}
             continue

@@ -79,6 +79,7 @@ def own_pass(
         trained_before=found.trained_before,
         seconds=found.seconds,
         trained_earlier=int((seen & earlier).sum()),
+        coarse=found.coarse,
     )
 
 

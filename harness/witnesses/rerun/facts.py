@@ -79,7 +79,7 @@ class OwnPass:
     `printed_loss` and `printed_bpb` are what its line says, `loss` and `bpb` what the seen losses and our bytes give.
     `trained_before` counts positions with a gradient taken before their counted score; `seconds` lie between the first and
     the last call, by the real clock. `trained_earlier` counts positions with a gradient in an earlier pass over val:
-    whether that reached this one, its boundary does not show.
+    whether that reached this one, its boundary does not show. `coarse`: losses are known as means of calls alone.
     """
 
     line: str
@@ -95,6 +95,7 @@ class OwnPass:
     trained_before: int
     seconds: float
     trained_earlier: int = 0
+    coarse: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from harness.witnesses.rerun.weights import WeightsError, read_weights, write_we
 from harness.worlds.fineweb import OfficialData
 
 YARDSTICKS = ("int8", "int6")
+NO_FLASH = re.compile(r"No module named '(?:flash_attn|hopper)")
 
 
 class Job:
@@ -92,7 +94,7 @@ class Job:
 
     def _run(self) -> dict[str, Any]:
         """The script, whole; on a CPU in whatever way of shrinking it works."""
-        weights = runs.fingerprint(self.settings.weights)
+        weights = [runs.fingerprint(self.settings.weights), self.settings.untrained]
 
         def work() -> dict[str, Any]:
             result = self._in_some_way()
@@ -104,8 +106,12 @@ class Job:
         result = self._step("run", weights, work, lambda r: str(r["reason"]))
         shrink, keep, lazy = result["way"]
         self.place = dataclasses.replace(
-            self.place, way=Way(shrink=shrink, keep=frozenset(keep), lazy_annotations=lazy)
+            self.place,
+            way=Way(shrink=shrink, keep=frozenset(keep), lazy_annotations=lazy),
+            attention=bool(result["attention"]),
         )
+        if self.place.attention:
+            self.notes.append("flash attention is not installed here: PyTorch's own attention stands for it")
         self._read_log(result)
         self.adapts = bool(result["adapts"])
         self.notes += [str(n)[:300] for n in result["notes"][:20]]
@@ -116,10 +122,17 @@ class Job:
         way = Way()
         while True:
             result = runs.run(
-                dataclasses.replace(self.place, way=way), self.folder / "run", give=self.settings.weights
+                dataclasses.replace(self.place, way=way),
+                self.folder / "run",
+                give=self.settings.weights,
+                untrained=self.settings.untrained,
             )
             result["way"] = [way.shrink, sorted(way.keep), way.lazy_annotations]
+            result["attention"] = self.place.attention
             reason = result["reason"].partition("failed: ")[2]
+            if not (self.place.emulated or self.place.attention) and NO_FLASH.search(reason):
+                self.place = dataclasses.replace(self.place, attention=True)
+                continue
             another = other_way(way, result["outcome"], reason, [tuple(o) for o in result["overrides"]])
             if another is None or not self.place.emulated:
                 return result
@@ -293,7 +306,7 @@ class Job:
 
     def _adaptation(self) -> None:
         """Before and after test-time training: our pass over the decoded weights beside the claimed pass of the script."""
-        claimed = [i for i, p in enumerate(self.passes) if p.claimed and p.steps]
+        claimed = [i for i, p in enumerate(self.passes) if p.claimed and p.steps and not p.coarse]
         if claimed and any(m.weights == "decoded" and m.failed is None for m in self.measured):
             targets = self.data.val_tokens - 1
             before = scoring.read_losses(self._losses("decoded"), targets)
@@ -320,7 +333,8 @@ class Job:
                 self.outcome,
                 self.measured,
                 adapts=self.adapts,
-                comparable=machine.official or (given and not machine.emulated),
+                comparable=(machine.official and not self.settings.untrained)
+                or (given and not machine.emulated),
             ),
             steps=tuple(self.told),
             artifact=self.artifact,
@@ -331,5 +345,5 @@ class Job:
             changes=tuple(self.changes),
             overrides=scale.overrides if scale else (),
             notes=tuple(self.notes),
-            trained=not given,
+            trained=not (given or self.settings.untrained),
         )

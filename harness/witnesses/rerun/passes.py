@@ -25,7 +25,9 @@ _LARGEST = 2**28
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One record of one process: kind, time in nanoseconds, row length, targets [n], losses [n] where they are known."""
+    """One record of one process: kind, time in nanoseconds, row length, targets [n], losses [n] where they are known;
+    `coarse`: each is the mean of the call.
+    """
 
     kind: int
     time: int
@@ -33,6 +35,7 @@ class Call:
     targets: npt.NDArray[np.uint16]
     losses: npt.NDArray[np.float32] | None
     text: str
+    coarse: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Pass:
     """One evaluation: the lines printed after it, losses [targets] (NaN where not seen), when each was scored and first
     trained on (nanoseconds, 0 where never), how many calls scored and how many trained.
 
+    `coarse` says that of some calls only the mean loss is known, as where it is computed inside a compiled model.
     `with_gradients` is the same pass where losses under gradients count as scores too: some evaluations score and train by
     one forward pass. Which of the two is meant, the printed loss says (:meth:`read_as`).
     """
@@ -53,6 +57,7 @@ class Pass:
     steps: int
     seconds: float
     with_gradients: Pass | None = None
+    coarse: bool = False
 
     def read_as(self, printed_loss: float | None) -> Pass:
         """The reading whose mean loss is nearer to the printed one; without one, that in which more was scored."""
@@ -86,18 +91,21 @@ def read_calls(path: Path) -> Iterator[Call]:
         return
     with path.open("rb") as file:
         while len(head := file.read(_HEADER.size)) == _HEADER.size:
-            kind, number, row, has_losses, time = _HEADER.unpack(head)
-            if number > _LARGEST or kind not in range(1, 7):
+            kind, number, row, known, time = _HEADER.unpack(head)
+            if number > _LARGEST or kind not in range(1, 7) or known not in (0, 1, number):
                 return
             holds_tokens = kind in (SCORE, TRAIN)
             data = file.read((2 if holds_tokens else 1) * number)
-            nats = file.read(4 * number) if has_losses and holds_tokens else b""
-            if len(data) != (2 if holds_tokens else 1) * number or len(nats) not in (0, 4 * number):
+            nats = file.read(4 * known) if holds_tokens else b""
+            if len(data) != (2 if holds_tokens else 1) * number or len(nats) != 4 * known * holds_tokens:
                 return
             targets = np.frombuffer(data if holds_tokens else b"", "<u2")
-            losses = np.frombuffer(nats, "<f4") if has_losses else None
+            losses = np.frombuffer(nats, "<f4") if known else None
             text = "" if holds_tokens else data.decode("utf-8", errors="replace")
-            yield Call(kind, time, row, targets, losses, text)
+            coarse = losses is not None and losses.size < number
+            if losses is not None and coarse:
+                losses = np.full(number, losses[0])
+            yield Call(kind, time, row, targets, losses, text, coarse)
 
 
 def adapts(file: Path) -> bool:
@@ -119,7 +127,7 @@ def rebuild(
     """
     prints = [c for c in read_calls(files[0]) if c.kind == PRINT and c.text.strip()[:300] not in running]
     ends = [c.time for c in prints] + [np.iinfo(np.int64).max]
-    makers = [_Maker(targets.size) for _ in ends]
+    makers = [_Maker(targets.size, end) for end in [*(c.time for c in prints), 0]]
     index = Index(targets)
     for file in files:
         locator = Locator(index, row)
@@ -168,16 +176,18 @@ class _Scores:
 class _Maker:
     """One pass as it is read; its arrays are made when the first known position comes.
 
+    `end` is when its score was printed (0: never): calls are noted when they are given to a GPU, which may lag behind.
     `scores` takes calls without gradients, `forwards` those with gradients as well.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, end: int) -> None:
+        self.size, self.end = size, end
         self.scores: _Scores | None = None
         self.forwards: _Scores | None = None
         self.trained_at = np.zeros(size, np.int64)
         self.train_calls = self.steps = 0
         self.times: list[int] = []
+        self.coarse = False
 
     @property
     def empty(self) -> bool:
@@ -200,7 +210,7 @@ class _Maker:
             self.trained_at[first] = call.time
         if call.losses is None:
             return
-        nats = call.losses[known]
+        nats, self.coarse = call.losses[known], self.coarse or call.coarse
         if call.kind == TRAIN and self.forwards is None:
             self.forwards = copy.deepcopy(self.scores) or _Scores(self.size)
         if call.kind == SCORE:
@@ -222,6 +232,7 @@ class _Maker:
             score_calls=scores.calls,
             train_calls=self.train_calls,
             steps=self.steps,
-            seconds=(self.times[-1] - self.times[0]) / 1e9 if self.times else 0.0,
+            seconds=(max(self.times[-1], self.end) - self.times[0]) / 1e9 if self.times else 0.0,
             with_gradients=other,
+            coarse=self.coarse,
         )

@@ -30,7 +30,9 @@ _SIGNAL = re.compile(r"exitcode\s*:\s*-(\d+)[^\n]*|Signal (\d+) \(\w+\) received
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """What every process of a rerun has in common. `seconds` of wall time are given to one; a CPU run is emulated."""
+    """What every process of a rerun has in common. `seconds` of wall time are given to one; a CPU run is emulated. With
+    `attention` PyTorch's stands for flash attention, which is not installed.
+    """
 
     submission: Submission
     script: Script
@@ -42,6 +44,7 @@ class Place:
     work: Path
     seconds: float
     way: Way = dataclasses.field(default_factory=Way)
+    attention: bool = False
 
     @property
     def emulated(self) -> bool:

@@ -18,9 +18,11 @@ WARM_UP = ("warmup_steps", "warmup_iters")
 FILES = ("artifact.bin", "float.safetensors", "float.pt", "decoded.safetensors", "decoded.pt")
 
 
-def run(place: Place, folder: Path, *, give: Path | None) -> dict[str, Any]:
-    """The script as claimed; with `give` it trains one step and loads that artifact. A result for ``Steps.do``."""
-    ended = _start(place, folder, give=give, floats=None)
+def run(place: Place, folder: Path, *, give: Path | None, untrained: bool = False) -> dict[str, Any]:
+    """The script as claimed; with `give` it trains one step and loads that artifact, `untrained` it trains one step. A
+    result for ``Steps.do``.
+    """
+    ended = _start(place, folder, give=give, floats=None, untrained=untrained)
     first = facts(folder, "facts-0.json")
     read = first.get("read_back")
     scale = place.scale()
@@ -99,20 +101,20 @@ def _equal(one: Array | None, other: Array | None) -> bool:
     return one.tobytes() == other.tobytes()
 
 
-def alone(place: Place, folder: Path, *, hooked: bool) -> Ended:
+def alone(place: Place, folder: Path, *, hooked: bool, untrained: bool) -> Ended:
     """The script whole, with or without the hooks: what they cost is the difference."""
-    return _start(place, folder, give=None, floats=None, hooked=hooked)
+    return _start(place, folder, give=None, floats=None, hooked=hooked, untrained=untrained)
 
 
 def _start(
     place: Place, folder: Path, *, give: Path | None, floats: Path | None, hooked: bool = True,
-    named: str | None = None, stop: str = "",
+    named: str | None = None, stop: str = "", untrained: bool = False,
 ) -> Ended:  # fmt: skip
     """`give` takes the place of the artifact (of the file `named`, else of each that is read back)."""
     script, settings = lay_out(place, folder)
     scale = place.scale()
     argv = [*place.claim.argv, *(scale.argv if scale else ())]
-    if give is not None or floats is not None:
+    if give is not None or floats is not None or untrained:
         variables, options = _no_training(place)
         settings |= variables
         argv += options
@@ -125,6 +127,7 @@ def _start(
         "folder": RERUN,
         "work": "/work",
         "emulate": place.emulated,
+        "attention": place.attention,
         "audit_dir": f"{RERUN}/audit",
         "seed": 0,
         "clock": {"step_seconds": scale.step_seconds, "steps": scale.steps} if scale else {},

@@ -48,6 +48,7 @@ def score(
         "vocab": place.data.vocab_size,
         "device": place.device,
         "emulate": place.emulated,
+        "attention": place.attention,
         "audit_dir": f"{RERUN}/audit",
     }
     workdir = script.rpartition("/")[0]

@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Device, processes, seconds of wall time for one process group, windows (None: as claimed), batch of the scorer (None:
-    by device), an artifact to load instead of training one.
+    by device), an artifact to load instead of training one; `untrained` trains one step, to measure speed alone.
     """
 
     device: str = "cpu"
@@ -23,3 +23,4 @@ class Settings:
     stride: int | None = None
     batch: int | None = None
     weights: Path | None = None
+    untrained: bool = False
