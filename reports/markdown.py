@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.case import Audit, Evidence, worst
 from harness.version import VERSION
-from reports import words
+from reports import rerun_words, words
 from reports.text import clip, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -58,7 +58,7 @@ def environment() -> Environment:
         finalize=lambda value: value if isinstance(value, Safe) else escape(value),
     )
     env.filters.update(_FILTERS)
-    env.globals.update(words=words, evidence_lines=EVIDENCE_LINES)
+    env.globals.update(words=words, rerun_words=rerun_words, evidence_lines=EVIDENCE_LINES)
     return env
 
 

@@ -18,6 +18,7 @@ def print_rerun(rerun: RerunFacts, console: Console) -> None:
     parts += [Text(clip(rerun_words.times(rerun), 400), style="dim"), Text(), _scores(rerun), Text()]
     if rerun.artifact is not None:
         told = f"Artifact {rerun.artifact.name}, {count(rerun.artifact.bytes)} bytes; made again: {rerun.artifact.again}"
+        told += f"; loaded in a fresh process: {rerun.artifact.loaded_told}"
         parts.append(Text(clip(told, 500)))
     parts += [_steps(rerun), *(Text(clip(note, 400), style="dim") for note in rerun.notes), Text()]
     console.print(Group(*parts))

@@ -75,6 +75,8 @@ def own_pass(found: OwnPass) -> str:
     if found.train_calls:
         told.append(f"{plural(found.steps, 'step')}")
         told.append(f"gradients before the score: {count(found.trained_before)} positions")
+    if found.coarse:
+        told.append("losses known as means of calls")
     return "; ".join(told)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import sentencepiece
 
 from harness.worlds.alphabet import BOS
-from harness.worlds.bytetable import ByteTable, byte_level_table, sentencepiece_table
+from harness.worlds.bytetable import SPACE, ByteTable, byte_level_table, sentencepiece_table
 from harness.worlds.layout import BYTES_AND_SPECIALS, RAW_BYTES, Layout, layout
 from harness.worlds.shards import HEADER_INTS, MAGIC, VERSION, ShardError, Tokens
 
@@ -52,6 +52,14 @@ class OfficialData:
         if self.tokenizer.suffix == ".json":
             return byte_level_table(self.vocab_size, specials=self.vocab_size - RAW_BYTES)
         return sentencepiece_table(sentencepiece.SentencePieceProcessor(model_file=str(self.tokenizer)))
+
+    def pieces(self) -> list[str]:
+        """The text of each token [vocab_size], a leading space as such; bytes and specials by their names."""
+        if self.tokenizer.suffix == ".json":
+            specials = self.vocab_size - RAW_BYTES
+            return [f"<{i}>" if i < specials else repr(chr(i - specials)) for i in range(self.vocab_size)]
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(self.tokenizer))
+        return [processor.id_to_piece(i).replace(SPACE, " ") for i in range(self.vocab_size)]
 
     def target_bytes(self) -> npt.NDArray[np.int64]:
         """Bytes [val_tokens - 1] that each target counts; in CaseOps data by the sidecar of original bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -26,12 +27,15 @@ from harness.witnesses.rerun.quantization import compare, reference
 from reports import rerun_words
 from reports.html import audit_html
 from reports.json_report import audit_json, dump
+from reports.markdown import audit_markdown
 from reports.rerun_terminal import print_rerun
 from tests.reports.test_html import ALLOWED, Page
 
 HOSTILE = "<script>alert(1)</script>[red]"
 BEFORE = np.linspace(0.5, 8, 500, dtype=np.float32)
 AFTER = BEFORE - np.float32(0.2) * (np.arange(500) % 3 == 0).astype(np.float32)
+
+IDS = (np.arange(500) % 3).astype(np.uint16)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def facts() -> RerunFacts:
     rng = np.random.default_rng(0)
     floats = {HOSTILE: rng.normal(size=(40, 64)).astype(np.float32)}
     yardstick, decoded = reference("int8", floats)
-    changed = change("float -> decoded", BEFORE, AFTER)
+    changed = change("float -> decoded", BEFORE, AFTER, IDS, [HOSTILE, " the", "b"])
     assert changed is not None
     return RerunFacts(
         machine=Machine("cuda", "8 x NVIDIA H100 80GB HBM3", 8, "2.13.0", emulated=False, official=True),
@@ -107,3 +111,26 @@ def test_changes_add_up(facts: RerunFacts) -> None:
     assert found.lost == 0
     assert sum(b.tokens for b in found.by_difficulty) == 500
     assert np.mean(found.along) == pytest.approx(found.mean, abs=0.01)
+    (gainer,) = found.gainers
+    assert (gainer.text, gainer.tokens, found.losers) == (HOSTILE, 167, ())
+    assert gainer.mean == pytest.approx(-0.2, abs=1e-5)
+    assert gainer.nats == pytest.approx(found.mean, abs=1e-9)
+
+
+def test_the_comment_holds_the_rerun_and_stays_harmless(honest: Audit, facts: RerunFacts) -> None:
+    text = audit_markdown(dataclasses.replace(honest, case=dataclasses.replace(honest.case, rerun=facts)))
+    told = text[text.index("<summary>Rerun") :]
+    for part in (
+        "within the tolerance",
+        "8 x NVIDIA H100",
+        "Over 600 s: evaluation",
+        "int8 per row",
+        "float -> decoded",
+    ):
+        assert part in told.replace("\\", ""), part
+    assert "<script" not in re.sub(r"`[^`\n]*`", "", text).replace("\\<", "")
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_no_part_of_the_comment_without_a_rerun(honest: Audit) -> None:
+    assert "<summary>Rerun" not in audit_markdown(honest)

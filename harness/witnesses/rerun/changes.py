@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from harness.witnesses.rerun.facts import Bucket, Change
+from harness.witnesses.rerun.facts import Bucket, Change, TokenChange
 
 EDGES = (-np.inf, -1.0, -0.3, -0.1, -0.03, -0.01, 0.01, 0.03, 0.1, 0.3, 1.0, np.inf)
 PARTS = 40
 TENTHS = 10
+NAMED = 8
 
 
-def change(title: str, before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> Change | None:
+def change(
+    title: str,
+    before: npt.NDArray[np.float32],
+    after: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.uint16],
+    pieces: Sequence[str],
+) -> Change | None:
     """The change from `before` to `after`, losses [targets] in nats with NaN where not seen; None without common tokens.
 
-    `by_difficulty` holds tenths of the tokens by their loss before, easiest first; `along` the mean change in parts of the
-    stream.
+    `targets` are the ids of the tokens, `pieces` the text of each id. `by_difficulty` holds tenths of the tokens by their
+    loss before, easiest first; `along` the mean change in parts of the stream.
     """
     both = np.flatnonzero(~np.isnan(before) & ~np.isnan(after))
     if not both.size:
@@ -41,6 +50,22 @@ def change(title: str, before: npt.NDArray[np.float32], after: npt.NDArray[np.fl
         ),
         by_difficulty=_by_difficulty(old, delta),
         along=tuple(float(part.mean()) for part in np.array_split(delta, min(PARTS, both.size))),
+        gainers=_named(targets[both], delta, pieces, 1),
+        losers=_named(targets[both], delta, pieces, -1),
+    )
+
+
+def _named(
+    ids: npt.NDArray[np.uint16], delta: npt.NDArray[np.float64], pieces: Sequence[str], sign: int
+) -> tuple[TokenChange, ...]:
+    """The tokens whose occurrences gained (sign 1) or lost (-1) most in sum."""
+    total = np.bincount(ids, weights=delta, minlength=len(pieces))
+    tokens = np.bincount(ids, minlength=len(pieces))
+    order = np.argsort(sign * total, kind="stable")[:NAMED]
+    return tuple(
+        TokenChange(pieces[i], int(tokens[i]), float(total[i] / tokens[i]), float(total[i] / delta.size))
+        for i in order
+        if sign * total[i] < 0
     )
 
 

@@ -109,8 +109,22 @@ class Bucket:
 
 
 @dataclasses.dataclass(frozen=True)
+class TokenChange:
+    """All occurrences of one token: its text, how many, their mean change in nats, and what they contribute to the mean of
+    all.
+    """
+
+    text: str
+    tokens: int
+    mean: float
+    nats: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Change:
-    """Losses of one pass beside another, token by token: who gained. Negative is a gain."""
+    """Losses of one pass beside another, token by token: who gained. Negative is a gain. `gainers` and `losers` are the
+    tokens of the vocabulary that contribute most, the largest contribution first.
+    """
 
     title: str
     positions: int
@@ -120,6 +134,8 @@ class Change:
     histogram: tuple[Bucket, ...]
     by_difficulty: tuple[Bucket, ...]
     along: tuple[float, ...]
+    gainers: tuple[TokenChange, ...] = ()
+    losers: tuple[TokenChange, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

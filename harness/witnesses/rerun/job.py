@@ -274,7 +274,7 @@ class Job:
         if {before, after} <= scored:
             targets = self.data.val_tokens - 1
             both = [scoring.read_losses(self._losses(n), targets) for n in (before, after)]
-            found = change(title, both[0], both[1])
+            found = change(title, both[0], both[1], self.data.val_stream()[1:], self.data.pieces())
             self.changes += [found] if found else []
 
     def _passes(self, captured: dict[str, Any]) -> None:
@@ -311,7 +311,8 @@ class Job:
             targets = self.data.val_tokens - 1
             before = scoring.read_losses(self._losses("decoded"), targets)
             after = scoring.read_losses(self.folder / f"pass-{claimed[-1]}.npy", targets)
-            found = change("decoded, not adapted -> the script's own evaluation", before, after)
+            title = "decoded, not adapted -> the script's own evaluation"
+            found = change(title, before, after, self.data.val_stream()[1:], self.data.pieces())
             self.changes += [found] if found else []
 
     def facts(self) -> RerunFacts:
