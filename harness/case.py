@@ -199,7 +199,8 @@ class Claim:
     `source` says where the settings come from: "log", "run_script", "readme" or "default". `settings` are environment
     variables as the claimed run had them. `label` is the text of the claimed line without its numbers (for example
     "legal_ttt_exact val_loss: val_bpb:"), `label_evidence` that line. `ambiguous` holds one sentence per doubt; a
-    non-empty tuple caps findings that depend on the configuration at `review`.
+    non-empty tuple caps findings that depend on the configuration at `review`. `tool` says why the script is not the one
+    behind the claimed score, empty where it may be: what it breaks is then a question.
     """
 
     source: str = "default"
@@ -214,6 +215,7 @@ class Claim:
     artifact_evidence: Evidence | None = None
     ambiguous: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tool: str = ""
 
     def environment(self) -> dict[str, str]:
         """The claimed settings as environment variables."""

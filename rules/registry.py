@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 
 from harness.case import Case, Finding
+from rules.tools import asked_of_tools
 
 RuleFunction = Callable[[Case], Finding]
 
@@ -48,7 +49,7 @@ def rule(
         held = _RULES.get(id)
         if held is not None and held.check.__module__ != check.__module__:
             raise ValueError(f"rule {id} is defined in {held.check.__module__} and in {check.__module__}")
-        _RULES[id] = Rule(id, title, categories, needs, check)
+        _RULES[id] = Rule(id, title, categories, needs, asked_of_tools(check))
         return check
 
     return enter

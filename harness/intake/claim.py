@@ -12,6 +12,7 @@ from harness.intake.claimed_score import ClaimedLine, claimed_line, nearest_line
 from harness.intake.claimed_settings import claimed_settings, runs_script
 from harness.intake.commands import Command, commands_in
 from harness.intake.environment import Environment
+from harness.intake.tool import tool_beside
 from harness.witnesses.claims.log import Log, Size
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
 from harness.witnesses.claims.submission_json import Claimed, claimed_scores
@@ -56,6 +57,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         notes.append(line.how)
         notes.extend(_embedded_note(line.log, submission))
     size, size_evidence = _artifact(line, json_file, data)
+    whole = claimed_line(main, seeds, logs, lambda label: True)  # whichever script of the folder printed it
     return Claim(
         source=settings.source,
         settings=settings.settings,
@@ -69,6 +71,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         artifact_evidence=size_evidence,
         ambiguous=settings.ambiguous,
         notes=(*notes, *settings.notes),
+        tool=tool_beside(submission, whole.line.label if whole else None),
     )
 
 
