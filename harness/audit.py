@@ -89,8 +89,9 @@ def judge(case: Case, failures: list[str]) -> tuple[Finding, ...]:
 
 def _examine_code(submission: Submission, claim: Claim) -> static.StaticFacts:
     script = _script(submission)
-    facts = static.examine(script, claim, companion_sources(submission))
-    return dataclasses.replace(facts, facts=(*facts.facts, *tampering(script)))
+    files = companion_sources(submission)
+    facts = static.examine(script, claim, files)
+    return dataclasses.replace(facts, facts=(*facts.facts, *tampering(script, files)))
 
 
 def _watch(case: Case, options: Options, failures: list[str], progress: Progress) -> Case:

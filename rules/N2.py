@@ -2,10 +2,13 @@
 
 What it does
     Looks for code that switches the hooks of torch functions off, removes modes, names the auditor's folders or modules, or
-    searches the process for live objects.
+    searches the process for live objects; and for code that does what its text does not say: built at run time, reaching
+    into frames and closures, writing memory by address, giving library functions another meaning, printing past
+    sys.stdout. The modules that a script names are read too.
 
 Why it breaks the score
-    It breaks no score. What runs beside the instruments can mislead them, so what they saw of such a script proves nothing.
+    It breaks no score. What runs beside the instruments can mislead them, and what is built at run time no reader sees, so
+    what was seen of such a script proves nothing. None of 122 scripts ruled valid does any of it.
 
 Example
     with torch._C.DisableTorchFunction():        # nothing in here is seen

@@ -6,9 +6,12 @@ Honest submissions have no reason to name any of these. The words are few and ex
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Mapping
 
-from harness.case import Script
+from harness.case import Evidence, Script
 from harness.intake import syntax
+from harness.witnesses.reflection import reflections
 from harness.witnesses.static.facts import CERTAIN, Fact
 
 KIND = "tampering"
@@ -30,23 +33,38 @@ _TEXTS = {
     "inside.emulator": "names the auditor's modules",
 }
 _BY_NAME = ("get", "setdefault", "pop", "update")
-_LOSSES = {"cross_entropy", "nll_loss", "log_softmax", "softmax"}
-_LIBRARY = {"F", "torch", "functional", "nn"}
+MOST = 20
+"""Places that are told."""
 _MODULES = ("inside", "inside.watch", "inside.emulator", "harness.inside")
 
 
-def tampering(script: Script) -> tuple[Fact, ...]:
-    """One fact for each place that reaches for the instruments; none where the script cannot be parsed."""
+def tampering(script: Script, files: Mapping[str, str] | None = None) -> tuple[Fact, ...]:
+    """One fact for each place that reaches for the instruments, in the script and in those of its modules (`files`, text by
+    path) that it names; none where a file cannot be parsed."""
+    found = [
+        Fact(KIND, CERTAIN, f"Line {line} {why}.", (script.evidence(line),))
+        for line, why in _places(script.runnable)
+    ]
+    for name, text in (files or {}).items():
+        stem = name.rpartition("/")[2].removesuffix(".py")
+        if name.endswith(".py") and re.search(rf"\b{re.escape(stem)}\b", script.runnable):
+            shown = text.split("\n")
+            found += [
+                Fact(KIND, CERTAIN, f"Line {line} of {name} {why}.", (Evidence(name, line, shown[line - 1].strip()[:300]),))
+                for line, why in _places(text)
+            ]  # fmt: skip
+    return tuple(found[:MOST])
+
+
+def _places(text: str) -> list[tuple[int, str]]:
+    """(line, what it does), one reason a line, in their order."""
     try:
-        tree = ast.parse(script.runnable)
-        found = sorted(
-            {(line, why) for node in syntax.nodes(tree) for line, why in _reasons(node)} | _searches(tree)
-        )
+        tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    return tuple(
-        Fact(KIND, CERTAIN, f"Line {line} {why}.", (script.evidence(line),)) for line, why in found[:20]
-    )
+        return []
+    nodes = syntax.nodes(tree)
+    found = reflections(nodes) | _searches(tree) | {place for node in nodes for place in _reasons(node)}
+    return sorted(dict(sorted(found)).items())
 
 
 def _searches(tree: ast.Module) -> set[tuple[int, str]]:
@@ -68,27 +86,7 @@ def _searches(tree: ast.Module) -> set[tuple[int, str]]:
     return {(line, "searches all loaded modules") for line in all_uses.values()}
 
 
-def _replaces_a_loss(node: ast.AST) -> bool:
-    """Is a loss function of torch given another meaning?"""
-    if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return any(
-            isinstance(t, ast.Attribute) and t.attr in _LOSSES and _is_library(t.value) for t in targets
-        )
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
-        names = [a.value for a in node.args[1:2] if isinstance(a, ast.Constant)]
-        return any(name in _LOSSES for name in names) and _is_library(node.args[0])
-    return False
-
-
-def _is_library(node: ast.AST) -> bool:
-    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    return name in _LIBRARY
-
-
 def _reasons(node: ast.AST) -> list[tuple[int, str]]:
-    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Call) and _replaces_a_loss(node):
-        return [(node.lineno, "replaces a loss function of torch")]
     if isinstance(node, ast.Attribute) and node.attr in _NAMES:
         return [(node.lineno, _NAMES[node.attr])]
     if isinstance(node, ast.Name) and node.id in _NAMES:
