@@ -200,6 +200,25 @@ def _rerun_of(
         raise BadInput(str(error)) from error
 
 
+def _follow(
+    submissions: list[Submission], data: Path, tokenizer: Path, work: Path, settings: Settings
+) -> NoReturn:
+    """Be another node of a rerun than the first, until that has no more to do."""
+    from harness.reruns import followed
+    from harness.witnesses.rerun import NoDevice
+    from harness.witnesses.rerun.steps import StepFailed
+    from harness.worlds.shards import ShardError
+
+    try:
+        count = followed(submissions, data, tokenizer, work, default_sandbox(), settings)
+    except (ShardError, NoDevice, ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+    except StepFailed as error:
+        raise Failure(str(error)) from error
+    click.echo(f"node {settings.nodes.rank}: {count} steps beside node 0, which reports")
+    sys.exit(0)
+
+
 def _load(
     target: Path | None, repo: Path | None, pr: int | None, base: str | None, scratch: Path
 ) -> tuple[list[Submission], list[str]]:
@@ -256,6 +275,7 @@ Examples:
   python cli.py rerun TARGET --data data --tokenizer data/tokenizers/fineweb_1024_bpe.model --nproc 8 --device cuda
   python cli.py rerun TARGET --data DIR --tokenizer FILE --work kept      # a second call resumes
   python cli.py rerun TARGET --data DIR --tokenizer FILE --weights final_model.int8.ptz
+  python cli.py rerun TARGET --data DIR --tokenizer FILE --work SHARED --nnodes 2 --node-rank 1 --rdzv-endpoint node0:29500
 """,
 )
 @click.argument("target", type=click.Path(path_type=Path))
@@ -277,6 +297,15 @@ Examples:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Load this artifact, train none.",
 )
+@click.option(
+    "--nnodes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Machines, as in torchrun: the same command on each, with one --work folder that they share.",
+)
+@click.option("--node-rank", type=click.IntRange(min=0), default=0, help="Which of them this is; 0 reports.")
+@click.option("--rdzv-endpoint", metavar="HOST:PORT", help="Where node 0 is met.")
 @click.option("--length", type=click.IntRange(min=1), help="Tokens of a window.  [default: as claimed]")
 @click.option("--stride", type=click.IntRange(min=1), help="Stride of the windows.  [default: as claimed]")
 @click.option("--batch", type=click.IntRange(min=1), help="Windows at once; halved where memory runs out.")
@@ -295,7 +324,8 @@ Examples:
 )
 def rerun_command(
     target: Path, data: Path, tokenizer: Path, nproc: int, device: str, weights: Path | None, length: int | None,
-    stride: int | None, batch: int | None, work: Path | None, timeout: float, out: Path,
+    stride: int | None, batch: int | None, work: Path | None, timeout: float, out: Path, nnodes: int, node_rank: int,
+    rdzv_endpoint: str | None,
 ) -> None:  # fmt: skip
     """Run TARGET once more, unmodified, and score the weights that it leaves by our own sliding windows.
 
@@ -303,13 +333,22 @@ def rerun_command(
     input or no such device; 3 it was not reproduced, or a step did not finish; 4 the auditor itself failed.
     """
     from harness.witnesses.rerun import Settings
+    from harness.witnesses.rerun.nodes import nodes
 
     console = Console()
-    settings = Settings(device, nproc, timeout, length, stride, batch, weights)
+    try:
+        several = nodes(nnodes, node_rank, rdzv_endpoint)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if nnodes > 1 and work is None:
+        raise click.UsageError("--nnodes needs --work, a folder that all of them share.")
+    settings = Settings(device, nproc, timeout, length, stride, batch, weights, nodes=several)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch, console.status("") as status:
         try:
             submissions = load_target(target, Path(scratch))
             place = work or Path(scratch) / "rerun"
+            if node_rank:
+                _follow(submissions, data, tokenizer, place, settings)
             rerun = _rerun_of(submissions, data, tokenizer, place, settings)
             out.mkdir(parents=True, exist_ok=True)
             options = Options(None, default_cache(), rerun=rerun)

@@ -98,13 +98,14 @@ class Bubblewrap(Sandbox):
         stdout: Path,
         stderr: Path,
         on_output: OnOutput | None = None,
+        network: bool = False,
     ) -> Completed:
         """See Sandbox.run."""
         with contextlib.ExitStack() as stack:
             files = {target: stack.enter_context(_memory(text.encode())) for target, text in _ETC.items()}
             calls = stack.enter_context(_memory(seccomp.program()))
             status = stack.enter_context(tempfile.TemporaryFile())
-            options = _options(mounts, workdir, env, limits, files)
+            options = _options(mounts, workdir, env, limits, files, network)
             options += ["--seccomp", str(calls), "--json-status-fd", str(status.fileno())]
             arguments = stack.enter_context(_memory("".join(f"{option}\0" for option in options).encode()))
             done = supervise(
@@ -129,10 +130,12 @@ def _options(
     env: Mapping[str, str],
     limits: Limits,
     files: Mapping[str, int],
+    network: bool,
 ) -> list[str]:
     """What bubblewrap is told: a wall on every side first, then the holes in it."""
     shared = str(max(limits.disk_bytes, 2**20))
     options = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
+    options += ["--share-net"] if network else []
     options += ["--cap-drop", "ALL", "--uid", _UID, "--gid", _UID, "--hostname", _HOSTNAME]
     # Where the auditor is root, the kernel's switches below /proc/sys would be writable but for the mount.
     options += ["--proc", "/proc", "--remount-ro", "/proc"]

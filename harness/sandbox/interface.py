@@ -92,12 +92,14 @@ class Sandbox(abc.ABC):
         stdout: Path,
         stderr: Path,
         on_output: OnOutput | None = None,
+        network: bool = False,
     ) -> Completed:
         """Run the command in `workdir` (a path inside) and wait for it. Stdin is empty.
 
         The system's programs and the running Python with its packages are visible read-only besides the
         mounts. `stdout` and `stderr` are host files that are overwritten; keep them out of writable mounts.
-        Whatever ends this call, KeyboardInterrupt and an exception of `on_output` included, the tree is dead
+        With `network` the command has the machine's own, which several machines need to work as one; nothing else is
+        opened. Whatever ends this call, KeyboardInterrupt and an exception of `on_output` included, the tree is dead
         when it returns.
 
         Raises SandboxError when the command could not be started.

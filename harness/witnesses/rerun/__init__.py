@@ -15,11 +15,13 @@ from harness.witnesses.rerun import hardware
 from harness.witnesses.rerun.facts import RerunFacts
 from harness.witnesses.rerun.hardware import NoDevice
 from harness.witnesses.rerun.job import Job
+from harness.witnesses.rerun.nodes import PATIENCE_S, Orders
+from harness.witnesses.rerun.process import obey
 from harness.witnesses.rerun.settings import Progress, Settings
 from harness.witnesses.rerun.steps import StepFailed
 from harness.worlds.fineweb import OfficialData
 
-__all__ = ["NoDevice", "RerunFacts", "Settings", "rerun"]
+__all__ = ["NoDevice", "RerunFacts", "Settings", "follow", "rerun"]
 
 
 def rerun(
@@ -43,3 +45,17 @@ def rerun(
     except StepFailed as failed:
         job.notes.append(str(failed))
     return job.facts()
+
+
+def follow(
+    submission: Submission, claim: Claim, data: OfficialData, work: Path, sandbox: Sandbox, settings: Settings
+) -> int:
+    """Start this node's part of the rerun that node 0 makes in the shared folder `work`; how many steps there were.
+
+    Raises ValueError when there is no script, NoDevice when the device is not there, StepFailed when no order comes.
+    """
+    if submission.script is None:
+        raise ValueError(f"{submission.name} has no script to run")
+    hardware.check(settings.device, settings.processes)
+    place = Job(submission, submission.script, claim, data, work, sandbox, settings, lambda step: None).place
+    return Orders(work).follow(lambda order: obey(place, order), PATIENCE_S + settings.seconds)

@@ -46,16 +46,17 @@ def check(device: str, processes: int) -> None:
         raise NoDevice(f"--nproc {processes} needs as many GPUs, and this machine has {have}")
 
 
-def machine(device: str, processes: int) -> Machine:
-    """The machine as a report names it."""
+def machine(device: str, processes: int, nodes: int = 1) -> Machine:
+    """The machine as a report names it, with so many processes; of several nodes this one stands for all."""
+    several = f"{nodes} nodes of " if nodes > 1 else ""
     if device == "cpu":
-        name = f"{_cpu()}, {os.cpu_count()} cores (not measured on a GPU)"
-        return Machine("cpu", name, processes, torch.__version__, emulated=True, official=False)
+        name = f"{several}{_cpu()}, {os.cpu_count()} cores (not measured on a GPU)"
+        return Machine("cpu", name, processes * nodes, torch.__version__, emulated=True, official=False)
     names = [torch.cuda.get_device_name(i) for i in range(processes)]
-    official = processes == 8 and all(OFFICIAL.search(n) for n in names)
+    official = processes == 8 and nodes == 1 and all(OFFICIAL.search(n) for n in names)
     kinds = sorted(set(names))
-    told = f"{processes} x {' and '.join(kinds)}, driver {_driver()}"
-    return Machine("cuda", told, processes, torch.__version__, emulated=False, official=official)
+    told = f"{several}{processes} x {' and '.join(kinds)}, driver {_driver()}"
+    return Machine("cuda", told, processes * nodes, torch.__version__, emulated=False, official=official)
 
 
 def gpu_mounts() -> list[Mount]:

@@ -20,6 +20,7 @@ from harness.witnesses.rerun import hardware, runs, scoring
 from harness.witnesses.rerun.beside import claimed_beside, own_pass, read_pass, windows
 from harness.witnesses.rerun.changes import change
 from harness.witnesses.rerun.facts import Artifact, Change, Measured, Outcome, OwnPass, RerunFacts, Step
+from harness.witnesses.rerun.nodes import NOTE, Orders
 from harness.witnesses.rerun.passes import rebuild
 from harness.witnesses.rerun.process import Place
 from harness.witnesses.rerun.quantization import Comparison, Yardstick, compare, reference
@@ -47,9 +48,10 @@ class Job:
             data,
             sandbox,
             settings.device,
-            settings.processes,
+            settings.processes * settings.nodes.count,
             work,
             settings.seconds,
+            nodes=settings.nodes,
         )
         self.steps, self.progress = Steps(work), progress
         self.notes: list[str] = []
@@ -67,6 +69,17 @@ class Job:
 
     def work(self) -> None:
         """Every step, in order. Raises StepFailed where the script itself did not score; what follows stands alone."""
+        if self.place.nodes.count == 1:
+            return self._all()
+        orders = Orders(self.folder)
+        self.notes.append(NOTE.format(count=self.place.nodes.count))
+        try:
+            orders.begin(self.place.nodes.count)
+            return self._all()
+        finally:
+            orders.end()
+
+    def _all(self) -> None:
         captured = self._run()
         for step in (self._again, self._load, self._yardsticks, self._score, self._passes):
             try:
@@ -80,7 +93,7 @@ class Job:
         self.progress(name)
         base = [
             self.place.script.sha256, sorted(self.claim.environment().items()), list(self.claim.argv),
-            self.data.fingerprint(), self.settings.device, self.settings.processes,
+            self.data.fingerprint(), self.settings.device, self.place.processes,
         ]  # fmt: skip
         try:
             result = self.steps.do(name, [base, inputs], work)
@@ -280,7 +293,7 @@ class Job:
     def _passes(self, captured: dict[str, Any]) -> None:
         """The script's own evaluation as its losses show it."""
         out, length = self.folder / "run" / "out", windows(self.place, self.settings)[0]
-        files = [out / f"calls-{r}.bin" for r in range(self.settings.processes)]
+        files = [out / f"calls-{r}.bin" for r in range(self.place.processes)]
         finals = {s.text for s in self.log.finals()} if self.log else set()
         running = sorted({s.text for s in self.log.scores} - finals) if self.log else []
 
@@ -320,7 +333,7 @@ class Job:
         length, stride = windows(self.place, self.settings)
         scale = self.place.scale()
         documents = int((self.data.val_stream() == self.data.bos_id).sum())
-        machine = hardware.machine(self.settings.device, self.settings.processes)
+        machine = hardware.machine(self.settings.device, self.settings.processes, self.settings.nodes.count)
         given = self.settings.weights is not None
         return RerunFacts(
             machine=machine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ from harness.emulate import INSIDE, Way, read_text
 from harness.outcome import classify
 from harness.sandbox import Completed, Limits, Mount, ResultError, Sandbox, read_result
 from harness.witnesses.rerun.hardware import gpu_environment, gpu_mounts
+from harness.witnesses.rerun.nodes import Nodes, Orders
 from harness.worlds.fineweb import OfficialData
 from harness.worlds.scale import Scale, scale_profile
 
@@ -31,7 +33,7 @@ _SIGNAL = re.compile(r"exitcode\s*:\s*-(\d+)[^\n]*|Signal (\d+) \(\w+\) received
 @dataclasses.dataclass(frozen=True)
 class Place:
     """What every process of a rerun has in common. `seconds` of wall time are given to one; a CPU run is emulated. With
-    `attention` PyTorch's stands for flash attention, which is not installed.
+    `attention` PyTorch's stands for flash attention, which is not installed. `processes` are those of all nodes.
     """
 
     submission: Submission
@@ -45,6 +47,7 @@ class Place:
     seconds: float
     way: Way = dataclasses.field(default_factory=Way)
     attention: bool = False
+    nodes: Nodes = dataclasses.field(default_factory=Nodes)
 
     @property
     def emulated(self) -> bool:
@@ -117,17 +120,12 @@ def torchrun(
 ) -> Ended:
     """Run `python -m MODULE CONFIG` in every process. `folder` was laid out; `settings` come after the claimed ones."""
     (folder / "out" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-    command += ["--nproc-per-node", str(place.processes), "-m", module, f"{RERUN}/config.json"]
-    completed = place.sandbox.run(
-        command,
-        mounts=_mounts(place, folder),
-        workdir=workdir,
-        env=_environment(place, settings),
-        limits=_limits(place),
-        stdout=folder / "stdout.txt",
-        stderr=folder / "stderr.txt",
-    )
+    environment = _environment(place, settings)
+    if place.nodes.count > 1:
+        name = str(folder.relative_to(place.work))
+        order = {"folder": name, "module": module, "workdir": workdir, "environment": environment}
+        Orders(place.work).give(order)
+    completed = _start(place, folder, module, workdir, environment)
     printed = read_text(folder / "stdout.txt")
     outcome, reason = classify(
         completed.reason,
@@ -142,6 +140,29 @@ def torchrun(
     if completed.reason == "exit" and completed.returncode != 0:
         outcome, reason = "crashed", _first_death(place, folder, reason)
     return Ended(outcome, reason, completed, folder, printed)
+
+
+def _start(place: Place, folder: Path, module: str, workdir: str, environment: dict[str, str]) -> Completed:
+    """This node's processes; what others than node 0 print lies in files of their own."""
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", *place.nodes.arguments()]
+    command += ["--max-restarts", "0", "--nproc-per-node", str(place.processes // place.nodes.count)]
+    node = f"-node{place.nodes.rank}" if place.nodes.rank else ""
+    return place.sandbox.run(
+        [*command, "-m", module, f"{RERUN}/config.json"],
+        mounts=_mounts(place, folder),
+        workdir=workdir,
+        env=environment,
+        limits=_limits(place),
+        stdout=folder / f"stdout{node}.txt",
+        stderr=folder / f"stderr{node}.txt",
+        network=place.nodes.count > 1,
+    )
+
+
+def obey(place: Place, order: dict[str, Any]) -> None:
+    """Start this node's part of what node 0 starts."""
+    folder = place.work / order["folder"]
+    _start(place, folder, order["module"], order["workdir"], order["environment"])
 
 
 def _first_death(place: Place, folder: Path, otherwise: str) -> str:
@@ -189,8 +210,7 @@ def _environment(place: Place, settings: dict[str, str]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "HOME": "/tmp",
         "WANDB_MODE": "disabled",
-        "GLOO_SOCKET_IFNAME": "lo",
-        "NCCL_SOCKET_IFNAME": "lo",
+        **_interfaces(place.nodes),
     }
     small = {"PYTHONHASHSEED": "0", "TRITON_INTERPRET": "1"} if place.emulated else gpu_environment()
     return (
@@ -201,6 +221,14 @@ def _environment(place: Place, settings: dict[str, str]) -> dict[str, str]:
         | small
         | fixed
     )
+
+
+def _interfaces(nodes: Nodes) -> dict[str, str]:
+    """The network that processes meet on: loopback, or with several machines what the caller names, else their choice."""
+    names = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    if nodes.local:
+        return dict.fromkeys(names, "lo")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _limits(place: Place) -> Limits:

@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.witnesses.rerun.nodes import Nodes
+
 Progress = Callable[[str], None]
 """Called with the name of each step as it begins."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Device, processes, seconds of wall time for one process group, windows (None: as claimed), batch of the scorer (None:
-    by device), an artifact to load instead of training one; `untrained` trains one step, to measure speed alone.
+    """Device, processes of each node, seconds of wall time for one process group, windows (None: as claimed), batch of the
+    scorer (None: by device), an artifact to load instead of training one; `untrained` trains one step, to measure speed.
     """
 
     device: str = "cpu"
@@ -24,3 +26,4 @@ class Settings:
     batch: int | None = None
     weights: Path | None = None
     untrained: bool = False
+    nodes: Nodes = dataclasses.field(default_factory=Nodes)
