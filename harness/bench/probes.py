@@ -12,7 +12,7 @@ from harness.bench.targets import Target
 
 _HEAD = (
     "target", "random tokens", "claimed bits", "bound", "evidence", "repeating tokens", "claimed bits", "bound", "evidence",
-    "changed future", "moved", "largest", "artifact", "why",
+    "changed future", "moved", "largest", "artifact", "again", "transplant", "why",
 )  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def _line(key: str, audit: dict[str, Any]) -> str:
         *_bounded(probes.get("incompressibility")),
         *_bounded(probes.get("repeating")),
         *_future(probes.get("future")),
+        *(_bold(found["status"]) if (found := probes.get(name)) else "" for name in ("again", "transplant")),
         _why(audit, probes),
     ]
     return "| " + " | ".join(cells) + " |"

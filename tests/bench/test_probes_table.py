@@ -37,13 +37,18 @@ def test_numbers_and_reasons(tmp_path: Path) -> None:
         tmp_path,
         {
             "run": {"outcome": "scored"},
-            "probes": {"incompressibility": RANDOM, "repeating": RANDOM, "future": FUTURE},
+            "probes": {
+                "incompressibility": RANDOM,
+                "repeating": RANDOM,
+                "future": FUTURE,
+                "transplant": {"status": "clear", "reason": "Followed."},
+            },
         },
     )
     bounded = "**proved** | 39,896 | 40,824 | 927"
-    assert lines[2].startswith(f"| pr-1 | {bounded} | {bounded} | not covered |  |  | same |")
+    assert lines[2].startswith(f"| pr-1 | {bounded} | {bounded} | not covered |  |  | same |  | clear |")
     assert "The books / do not balance." in lines[2]
-    assert {line.count("|") for line in lines} == {15}
+    assert {line.count("|") for line in lines} == {17}
 
 
 def test_a_run_that_crashed(tmp_path: Path) -> None:
