@@ -261,22 +261,28 @@ def bench_static(repo: Path, prs: str, work: Path | None, processes: int, table_
 
 @bench_group.command("probes")
 @repo_option
-@click.option("--prs", required=True, help="Pull requests, as numbers with commas.")
+@click.option("--prs", default="", help="Pull requests, as numbers with commas.")
+@click.option("--records", is_flag=True, help="The record folders of the main line.")
 @click.option(
     "--work", required=True, type=click.Path(path_type=Path), help="Folder of results; a second call resumes."
 )
+@click.option("--processes", type=int, default=1, show_default=True, help="Audits side by side.")
 @table_option
-def bench_probes(repo: Path, prs: str, work: Path, table_file: Path | None) -> None:
-    """Make every experiment on chosen pull requests, one after the other, and print what each showed."""
+def bench_probes(
+    repo: Path, prs: str, records: bool, work: Path, processes: int, table_file: Path | None
+) -> None:
+    """Make every experiment on chosen pull requests or records, and print what each showed."""
     from harness.bench import batch, probes, targets
 
     try:
         chosen = targets.pull_requests(repo, [int(n) for n in prs.split(",") if n.strip()])
+        chosen += targets.record_folders(repo, work / "folders") if records else []
     except (IntakeError, ValueError) as error:
         raise BadInput(str(error)) from error
-    batch.run_batch(chosen, work, 1, ["--probes", "all", "--most", "1"])
-    text = probes.probe_table(work, chosen) + "\n"
-    _say(text, table_file)
+    if not chosen:
+        raise click.UsageError("nothing to try: name --prs or --records.")
+    batch.run_batch(chosen, work, processes, ["--probes", "all", "--most", "1"])
+    _say(probes.probe_table(work, chosen) + "\n", table_file)
 
 
 @bench_group.command("bound")
@@ -306,7 +312,9 @@ def bench_bound(
 @click.option("--tokenizer", required=True, type=click.Path(path_type=Path), help="As for rerun.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Most processes.")
-@click.option("--untrained", is_flag=True, help="Take one training step: speed does not depend on the weights.")
+@click.option(
+    "--untrained", is_flag=True, help="Take one training step: speed does not depend on the weights."
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of results; a second call resumes.")
 @table_option
 def bench_rerun(
