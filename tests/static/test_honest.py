@@ -201,3 +201,79 @@ def test_the_neighbours_that_a_model_points_to_are_no_answer() -> None:
     facts = look(scripts.script(after))
     assert kinds(facts) == set()
     assert kinds(facts, "depends") == {"unnormalised_mixture"}
+
+
+BESIDE = """
+def evaluate(s, net, val):
+    total, count, stride = torch.zeros(()), 0, 64
+    starts = list(range(0, val.numel() - 1, stride))
+    for b in range(0, len(starts), 32):
+        rows = starts[b : b + 32]
+        x = torch.zeros(len(rows), s.seq, dtype=torch.int64)
+        y = torch.zeros(len(rows), s.seq, dtype=torch.int64)
+        mask = torch.zeros(len(rows), s.seq)
+        sizes = []
+        for i, ws in enumerate(rows):
+            end = min(ws + s.seq, val.numel() - 1)
+            size = end - ws
+            sizes.append(size)
+            part = val[ws : end + 1].long()
+            x[i, :size] = part[:-1]
+            y[i, :size] = part[1:]
+            known = 0 if ws == 0 else max(size - stride, 0)
+            mask[i, :known] = 1.0
+        out = net.logits(x).detach()
+        shift = torch.zeros(len(rows), 1, 1024, requires_grad=True)
+        opt = torch.optim.AdamW([shift], lr=1e-2)
+        for _ in range(8):
+            opt.zero_grad()
+            each = F.cross_entropy((out + shift).flatten(0, 1), y.flatten(), reduction="none").view(len(rows), s.seq)
+            ((each * mask).sum() / mask.sum().clamp(min=1)).backward()
+            opt.step()
+        losses = F.cross_entropy((out + shift).flatten(0, 1), y.flatten(), reduction="none").view(len(rows), s.seq).detach()
+        for i, ws in enumerate(rows):
+            known = 0 if ws == 0 else max(sizes[i] - stride, 0)
+            total += losses[i, known : sizes[i]].sum()
+            count += sizes[i] - known
+    return total.item() / count, (val > 0).sum().item()
+"""
+
+CONTEXT = """
+def evaluate(s, net, val):
+    total, count, stride = torch.zeros(()), 0, 64
+    opt = torch.optim.SGD(net.parameters(), lr=1e-3)
+    for start in range(0, val.numel() - 1 - s.seq, stride):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1][None], part[1:][None]
+        known = s.seq - stride if start else 0
+        if known:
+            opt.zero_grad()
+            net(x[:, :known], y[:, :known]).mean().backward()
+            opt.step()
+        with torch.no_grad():
+            losses = net(x, y)
+        total += losses[:, known:].sum()
+        count += s.seq - known
+    return total.item() / count, (val > 0).sum().item()
+"""
+
+
+def test_a_tensor_optimized_on_the_beginning_of_a_window_is_in_doubt() -> None:
+    facts = look(scripts.script(BESIDE))
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") == {"slot"}
+    own = BESIDE.replace("mask[i, :known] = 1.0", "mask[i, known:size] = 1.0")
+    assert kinds(look(scripts.script(own))) == {"slot"}
+    whole = BESIDE.replace("mask[i, :known] = 1.0", "mask[i, :size] = 1.0").replace(
+        " : sizes[i]]", " : size]"
+    )
+    assert kinds(look(scripts.script(whole))) == {"slot"}
+
+
+def test_a_model_trained_on_the_beginning_of_a_window_is_in_doubt() -> None:
+    facts = look(scripts.script(CONTEXT))
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") == {"train_on_val_before_score"}
+    for part in ("x, y", "x[:, : s.seq - 1], y[:, : s.seq - 1]"):
+        whole = CONTEXT.replace("net(x[:, :known], y[:, :known])", f"net({part})")
+        assert kinds(look(scripts.script(whole))) == {"train_on_val_before_score"}

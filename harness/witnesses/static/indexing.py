@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import tables
+from harness.witnesses.static import parts, tables
 from harness.witnesses.static.folding import add_affine
 from harness.witnesses.static.machine import Env, Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -141,6 +141,8 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
         return unknown(value, lower, upper)
     known = slice_constant(value, lower, upper, step)
     taint = chosen_part(m, value.taint.with_deps(deps), lower, upper)
+    if taint.losses:
+        taint = parts.of_slice(m, taint, node, upper)
     if value.taint.tokens:
         taint = shift(m, taint, lower)
     result = Val(known, taint, text=value.text)
@@ -271,6 +273,8 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
             taint = taint.with_deps(taint_of(lower).deps | taint_of(upper).deps)
             if position == last and taint.tokens and lower is not None:
                 taint = shift(m, taint, lower)
+            if position == last and (taint.losses or (taint.reads("val") and not taint.states)):
+                taint = parts.of_slice(m, taint, part, upper)
         elif not (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):
             index = evaluate(m, part, env)
             chosen = taint_of(index)
@@ -317,9 +321,17 @@ def set_item(
         whole = (
             isinstance(target.slice, ast.Slice) and target.slice.lower is None and target.slice.upper is None
         )
-        tables.array_write(m, container, index, value, overwrite=whole)
+        tables.array_write(m, container, index, mask_of(m, container, target.slice, value), overwrite=whole)
     elif isinstance(container, Ext) and container.path == "os.environ":
         set_environment(m, const(index), const(value))
+
+
+def mask_of(m: Machine, container: Val, node: ast.expr, value: Value) -> Value:
+    """What is written into a tensor: a one in a slice of the last axis of a plain one makes a mask of that part."""
+    last = node.elts[-1] if isinstance(node, ast.Tuple) and node.elts else node
+    if const(value) not in (1, True) or not isinstance(last, ast.Slice) or container.taint.tokens:
+        return value
+    return Val(taint=parts.of_slice(m, taint_of(value), last, None))
 
 
 def set_environment(m: Machine, name: Any, value: Any) -> None:

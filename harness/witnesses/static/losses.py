@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.witnesses.static import parts
 from harness.witnesses.static.events import Choice, Loss
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.values import CLEAN, EMPTY, Taint, Token, Val, Value, taint_of
@@ -32,7 +33,7 @@ def record(m: Machine, kind: str, made: Taint, wanted: Taint) -> Taint:
             region=wanted.deps,
             states=made.states,
             updates=made.updates | wanted.updates,
-            marks=made.marks | wanted.marks,
+            marks=parts.unbounded(made.marks) | wanted.marks,
             parents=made.losses,
         )
     )

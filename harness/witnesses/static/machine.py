@@ -143,6 +143,10 @@ class Machine:
         self.branches: dict[tuple[int, int], Branch] = {}
         self.objects: dict[int, Obj] = {}
         self.pending: dict[int, frozenset[int]] = {}
+        self.heads: dict[
+            int, frozenset[tuple[str, Any]]
+        ] = {}  # of losses: the beginnings that were trained on
+        self.whole: set[int] = set()  # losses that were trained on as a whole
         self.disk: dict[str, Taint] = {}
         self.arrays = CLEAN
         self.hooks: list[tuple[Obj | None, Value, int]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.witnesses.static import parts
 from harness.witnesses.static.events import Loss, Update
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.mixing import roots
@@ -15,6 +16,10 @@ def backward(m: Machine, taint: Taint) -> None:
         if isinstance(event, Loss):
             for state in event.states:
                 m.pending[state] = m.pending.get(state, EMPTY) | frozenset((number,))
+            taken = parts.heads(taint.marks | event.marks)
+            m.heads[number] = m.heads.get(number, EMPTY) | taken
+            if not taken:
+                m.whole.add(number)
 
 
 def closure(m: Machine, numbers: frozenset[int]) -> frozenset[int]:

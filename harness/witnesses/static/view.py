@@ -13,6 +13,7 @@ from harness.witnesses.static.evidence import Lines
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.neighbours import Mix, mixes
 from harness.witnesses.static.order import Conflict, conflicts
+from harness.witnesses.static.parts import doubted
 
 
 @dataclasses.dataclass
@@ -42,5 +43,5 @@ def view_of(m: Machine, script: Script, claim: Claim, files: Mapping[str, str]) 
     claimed = claimed_losses(m, line)
     losses = [e for e in m.events if isinstance(e, Loss)]
     updates = {e.number: e for e in m.events if isinstance(e, Update)}
-    found = conflicts(claimed, losses, updates)
+    found = [doubted(m, line, conflict) for conflict in conflicts(claimed, losses, updates)]
     return View(m, script, claim, files, Lines(m, script), line, claimed, losses, updates, found)
