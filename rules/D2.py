@@ -5,7 +5,11 @@ What it does
     tokens that is the denominator that was used. For the fixed first 50,000 documents it is the same for every
     tokenizer: 151.08 million bytes, CaseOps included (its sidecar counts the raw text); logs of the first days, on an
     older export, give 155.77 million. A larger denominator lowers the score without predicting anything better; a
-    smaller one means that only part of the text was scored.
+    smaller one means that only part of the text was scored. Where the claimed line counts its bytes itself, that count is
+    compared. Where the log nowhere states a loss beside a BPB, the training loss takes its place: no merged record claims
+    more than 9 % below it, so a score far below was divided by too many bytes, or is not the model's own. A record on a
+    tokenizer that nobody else uses must show its count of tokens (the README wants certainty of a new tokenizer): where no
+    log does, loss and BPB alone are a question.
 
 Why it breaks the score
     BPB is bits over bytes. Counting the leading space twice, byte-fallback tokens as three bytes, or the bytes of a
@@ -13,6 +17,7 @@ Why it breaks the score
 
 Example
     val_tokens: 40540160, val_loss: 2.80, val_bpb: 0.925                         # 177 million bytes: 17 % too many
+    mix bytes=10982035 mix_bpb=1.0025                                            # 7 % of the text
 
 Legal alternative
     Count the bytes of the decoded text, token by token (the official lookup tables), or read the raw-byte sidecar.
@@ -20,7 +25,8 @@ Legal alternative
 Rulings
     2026-03-26 #897 (missing U+2581), 2026-04 #1719 (leading space twice: #1545 #1672 #1698 #1734, +17 %), 2026-04-26
     #1184 (Scylla, byte-fallback tokens, +4 %, removed), 2026-05-02 #2138 (transformed bytes 164,594,398 instead of the
-    raw 151,074,309).
+    raw 151,074,309). 2026-04 #1545: no loss in the log, BPB 18 % below the training loss. 2026-04-28 #1835: 3 million
+    tokens scored. 2026-05-02 #2009: a fixed number of bytes per token.
     https://github.com/openai/parameter-golf/issues/1719
 
 Since
@@ -29,8 +35,10 @@ Since
 
 from __future__ import annotations
 
-from harness.case import Case, Finding, Grade, Status
-from harness.witnesses.claims import RunFacts
+import math
+
+from harness.case import Case, Evidence, Finding, Grade, Status
+from harness.witnesses.claims import RunFacts, Stated
 from rules.evidence import capped
 from rules.papers import lines
 from rules.registry import rule
@@ -45,6 +53,7 @@ nobody here has counted."""
 BYTES_PER_TOKEN = {
     1.0: "bytes",
     2.4359: "sp1024",
+    2.4423: "sp1024 of the first days",
     3.3193: "sp4096",
     3.7263: "sp8192",
     3.1572: "sp8192 CaseOps",
@@ -55,23 +64,30 @@ _NEAR = 0.0025
 _WRONG = 0.01
 """Counts known to be wrong are 4 to 20 % too high; less than one per cent is for a person to look at."""
 
+_SAME = 0.0005
+_BELOW = 0.87
+"""A score so far below its run's training loss is asked about: 44 merged records stand at 0.91 to 1.02, #1545 at 0.82."""
+
 
 @rule("D2", title="Bytes behind the score", categories=("byte_count", "partial_val"), needs=("claims",))
 def bytes_behind_the_score(case: Case) -> Finding:
     """Compare the implied denominator with the true one."""
     run = case.claims.claimed if case.claims else None
-    if run is None or run.bytes_per_token is None or run.loss is None or abs(run.loss - run.bpb) < 1e-9:
-        told = "Not covered: no log states loss and BPB of the claimed score."
-        return Finding("D2", Status.NOT_COVERED, told, grade=Grade.CLAIM)
+    if run is None:
+        return _by_submission_json(case, None)
+    if run.scored_bytes is not None and not _is_the_text(run.scored_bytes.value):
+        return _counted(case, run, run.scored_bytes)
+    if run.bytes_per_token is None or run.loss is None or abs(run.loss - run.bpb) < 1e-9:
+        return _without_a_loss(case, run)
     if run.val_tokens is None:
-        return _by_tokenizer(run, run.bytes_per_token)
+        return _by_tokenizer(case, run, run.bytes_per_token)
     implied = run.bytes_per_token * run.val_tokens.value
     told = (
         f"The claimed line implies {run.bytes_per_token:.4f} bytes per token, over {int(run.val_tokens.value):,} tokens "
         f"{implied / 1e6:,.2f} million bytes"
     )
     shown = lines(run.score, run.val_tokens)
-    if any(abs(implied / true - 1.0) <= _NEAR for true in VAL_BYTES):
+    if _is_the_text(implied):
         return Finding("D2", Status.PASS, f"{told}: the validation text.", grade=Grade.CLAIM, evidence=shown)
     true = VAL_BYTES[0]
     if implied < true:
@@ -100,12 +116,92 @@ def _too_few(case: Case, run: RunFacts, told: str) -> Finding:
     return Finding("D2", Status.REVIEW, f"{told}.", "partial_val", Grade.CLAIM, shown)
 
 
-def _by_tokenizer(run: RunFacts, implied: float) -> Finding:
+def _is_the_text(count: float) -> bool:
+    """Whether so many bytes are the whole validation text."""
+    return any(abs(count / true - 1.0) <= _NEAR for true in VAL_BYTES)
+
+
+def _counted(case: Case, run: RunFacts, stated: Stated) -> Finding:
+    """The claimed line says over how many bytes it was taken, and they are not the text's."""
+    count, true = stated.value, VAL_BYTES[0]
+    told = f"The claimed line counts {int(count):,} bytes, the validation text has {true:,}"
+    if count < true:
+        return _too_few(case, run, told)
+    return Finding("D2", Status.REVIEW, f"{told}.", "byte_count", Grade.CLAIM, lines(stated))
+
+
+def _by_tokenizer(case: Case, run: RunFacts, implied: float) -> Finding:
     """Without a token count, the bytes per token of a tokenizer in common use settle it."""
-    shown = lines(run.score)
-    for true, name in BYTES_PER_TOKEN.items():
-        if abs(implied / true - 1.0) <= _NEAR:
-            told = f"The claimed line implies {implied:.4f} bytes per token, as {name} has on the validation text."
-            return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
-    told = f"Not covered: the log states no val tokens, and {implied:.4f} bytes per token are of no known tokenizer."
-    return Finding("D2", Status.NOT_COVERED, told, grade=Grade.CLAIM, evidence=shown)
+    shown = lines(run.score, run.fixed_per_token)
+    name = _tokenizer(implied)
+    if name is not None:
+        told = (
+            f"The claimed line implies {implied:.4f} bytes per token, as {name} has on the validation text."
+        )
+        return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
+    if run.scored_bytes is not None:
+        told = f"The claimed line counts {int(run.scored_bytes.value):,} bytes: the validation text."
+        return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
+    told = f"the log states no val tokens, and {implied:.4f} bytes per token are of no known tokenizer"
+    return _unproven(case, told + _as_a_setting(run, implied), shown)
+
+
+def _as_a_setting(run: RunFacts | None, implied: float) -> str:
+    """Says where the implied number of bytes per token is one that the log prints as a setting."""
+    fixed = run.fixed_per_token if run is not None else None
+    alike = fixed is not None and abs(fixed.value / implied - 1.0) <= _SAME
+    return "; the log prints that number as a setting" if alike else ""
+
+
+def _tokenizer(implied: float) -> str | None:
+    """The tokenizer in use that has so many bytes per token."""
+    return next((n for true, n in BYTES_PER_TOKEN.items() if abs(implied / true - 1.0) <= _NEAR), None)
+
+
+def _unproven(case: Case, told: str, shown: tuple[Evidence, ...]) -> Finding:
+    """Nothing settles the count: a question where it is a record, since a new tokenizer must come with its proof."""
+    if case.submission.track == "non_record":
+        return Finding("D2", Status.NOT_COVERED, f"Not covered: {told}.", grade=Grade.CLAIM, evidence=shown)
+    return Finding("D2", Status.REVIEW, f"{told[0].upper()}{told[1:]}.", "byte_count", Grade.CLAIM, shown)
+
+
+def _by_submission_json(case: Case, run: RunFacts | None) -> Finding:
+    """BPB and loss of submission.json, where no log has both and all that it states imply one number of bytes."""
+    pairs = case.claims.pairs if case.claims is not None else ()
+    implied = [loss / (math.log(2.0) * bpb) for bpb, loss, _ in pairs if abs(loss - bpb) > 1e-9]
+    told = "no log states loss and BPB of the claimed score"
+    if not implied or max(implied) / min(implied) - 1.0 > _NEAR:
+        return Finding("D2", Status.NOT_COVERED, f"Not covered: {told}.", grade=Grade.CLAIM)
+    shown, name = (
+        lines(*(e for _, _, e in pairs), run.fixed_per_token if run else None),
+        _tokenizer(implied[0]),
+    )
+    told += f"; those of submission.json imply {implied[0]:.4f} bytes per token"
+    if name is not None:
+        told = f"Not covered: {told}, as {name} has."
+        return Finding("D2", Status.NOT_COVERED, told, grade=Grade.CLAIM, evidence=shown)
+    return _unproven(case, f"{told}, as no known tokenizer has{_as_a_setting(run, implied[0])}", shown)
+
+
+def _without_a_loss(case: Case, run: RunFacts) -> Finding:
+    """The claimed line states a BPB alone: its own count, or the training loss of the run, must do."""
+    if run.scored_bytes is not None:
+        told = f"The claimed line counts {int(run.scored_bytes.value):,} bytes: the validation text."
+        return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=lines(run.score))
+    known = run.val_tokens is not None and any(
+        abs(run.val_tokens.value / n - 1.0) <= _NEAR for n in VAL_TOKENS
+    )
+    if run.val_tokens is None or run.train_loss is None or not known or run.usual_bytes_per_token is not None:
+        return _by_submission_json(case, run)
+    nats = run.bpb * math.log(2.0) * VAL_BYTES[0] / run.val_tokens.value
+    share = nats / run.train_loss.value
+    told = (
+        f"No line of the log states a loss beside a BPB. Over the text's true bytes {run.bpb:g} BPB are {nats:.3f} nats "
+        f"per token, {abs(1.0 - share):.0%} {'below' if share < 1.0 else 'above'} the run's own training loss of "
+        f"{run.train_loss.value:.3f}"
+    )
+    shown = lines(run.score, run.train_loss, run.val_tokens)
+    if share >= _BELOW:
+        return Finding("D2", Status.PASS, f"{told}, as in merged records.", grade=Grade.CLAIM, evidence=shown)
+    told += ": too many bytes were counted, or the score is not that of the model alone."
+    return Finding("D2", Status.REVIEW, told, "byte_count", Grade.CLAIM, shown)

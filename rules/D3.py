@@ -3,8 +3,8 @@
 What it does
     Looks for the fingerprints of training data that was made with too small a validation set: more training shards than
     the published set can have, or a call of the preparation script that sets aside fewer than the first 50,000
-    documents while the log reads data prepared on that machine. A command that gives a validation shard the name of a
-    training shard fails where the log counts no other.
+    documents while the log reads data prepared on that machine, or a sentence that says so of the shards. A command that
+    gives a validation shard the name of a training shard fails where the log counts no other.
 
 Why it breaks the score
     Validation is the first 50,000 documents. Training data that begins at document 10,000 holds 80 % of it.
@@ -71,6 +71,14 @@ def train_and_val_apart(case: Case) -> Finding:
         return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
     few = [p for p in case.claims.preparations if p.val_docs is not None and p.val_docs < VAL_DOCS]
     local = run is not None and run.data_path is not None and _LOCAL.search(run.data_path.snippet) is not None
+    told_so = next((p for p in few if p.told), None)
+    if told_so is not None and not local and not accepted(case):
+        told = (
+            f"The papers say that the training shards were made with {told_so.val_docs:,} documents set aside; validation "
+            f"is the first {VAL_DOCS:,}."
+        )
+        shown = lines(told_so.evidence, run.val_tokens if run else None)
+        return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
     if few and local and run is not None:
         told = (
             f"The preparation call sets aside {few[0].val_docs:,} documents{' by default' if few[0].by_default else ''}, "

@@ -1,7 +1,9 @@
 """P1 packaging: a submission brings a README, a submission.json, a training log and a script that Python reads.
 
 What it does
-    Looks for the four files in the submission's folder and reads submission.json and the script. It never fails a
+    Looks for the four files in the submission's folder and reads submission.json and the script. A package that the script
+    imports at its top, and that neither the challenge's requirements nor any paper of the folder names, is asked for. The
+    non-record track may come without a log, but not where its README lists one that is not there. It never fails a
     submission: a missing paper is put right in a minute, and then the audit can be run again.
 
 Why it breaks the score
@@ -15,7 +17,8 @@ Legal alternative
 
 Rulings
     README of the challenge: one folder under records/ with README.md, submission.json, train log and train_gpt.py.
-    #8, #15: no log. 2026-03 #505 #656 #674: no submission.json, no logs. Non-record work was merged without a log.
+    #8, #15: no log. #432: an import of tensorboard, which nothing installs. 2026-03 #505 #656 #674: no submission.json,
+    no logs. Non-record work was merged without a log.
     https://github.com/openai/parameter-golf#readme
 
 Since
@@ -73,7 +76,14 @@ def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
         notes.append(f"{', '.join(found.fields_mistyped)} in {found.submission_json}: not of the usual type")
     if not found.parses:
         missing.append("a script that Python reads")
-    if not found.log_names:
+    if found.unnamed:
+        missing.append(f"a word on where {_list(list(found.unnamed))} comes from, which the script imports")
+    if found.listed:
+        notes.append(f"the README lists {_list(list(found.listed[:4]))}, which is not there")
+    promised = [n for n in found.listed if n.endswith((".log", ".txt"))]
+    if not found.log_names and promised:
+        missing.append(f"the training log that its README lists ({promised[0]})")
+    elif not found.log_names:
         (missing if record else notes).append("a training log" if record else "no training log")
     elif not found.logs_with_score:
         (missing if record else notes).append(

@@ -5,8 +5,9 @@ What it does
     standard deviation, and the best row of the leaderboard whose pull request was opened earlier. Welch's one-sided test
     says with which chance the difference comes about by luck. Both thresholds that were in use are stated: the README's
     (0.005 nats per token at p < 0.01) and that of the maintainers' chain of records (better at p < 0.25). It never fails
-    a submission: a valid result that is no record is a result. It asks for a look only where the README calls it a record
-    and the runs cannot show one by either threshold: not better on the mean, p of 0.25 or more, or one run alone. It asks
+    a submission: a valid result that is no record is a result. It asks for a look only where the README calls it a record,
+    or holds it against the leaderboard, and the runs cannot show one by either threshold: not better on the mean, p of 0.25
+    or more, one run alone, or no run at all behind the stated number. It asks
     nothing of what was merged, of a row of the leaderboard, and of a pure speed-up. Rows are in the order of their pull
     requests' numbers, as the README wants it; where a pull request was changed later, its row counts from the beginning.
 
@@ -53,7 +54,7 @@ def significance(case: Case) -> Finding:
     if accepted(case) or found.record_claim is None or found.systems is not None or not _plainly_none(found):
         shown = lines(case.claims.claimed.score) if case.claims and case.claims.claimed else ()
         return Finding("S1", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
-    told = f"{told} The README calls it a record."
+    told = f"{told} The README presents it as a record."
     return Finding("S1", Status.REVIEW, told, "significance", Grade.CLAIM, lines(found.record_claim))
 
 
@@ -68,6 +69,8 @@ def _plainly_none(found: Standing) -> bool:
 def _seeds(found: Standing) -> str:
     """The seeds in a sentence."""
     seeds, spread = found.seeds, found.seeds.deviation
+    if seeds.source == "claim":
+        return f"{seeds.mean:.5f} BPB are claimed, and neither a log nor submission.json states the score of a run."
     where = "" if seeds.source == "logs" else ", as submission.json states them"
     if spread is None:
         return f"One run, {seeds.mean:.5f} BPB{where}."

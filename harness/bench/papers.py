@@ -20,6 +20,7 @@ CATEGORIES = (
 )  # fmt: skip
 """Categories of rulings that papers can show."""
 
+_PAPERS = {"claims", "rerun"}  # a rerun may add to what papers say; without one they speak alone
 _LOUD = (Status.FAIL, Status.REVIEW)
 Asked = tuple[str, Finding]
 
@@ -32,7 +33,11 @@ def asked(submissions: Sequence[Submission]) -> Iterator[Asked]:
             claim = claimed_configuration(submission)
             case = Case(submission, claim, claims=claims.examine(submission, claim), static_only=True)
         for rule in all_rules():
-            if rule.needs == ("claims",) and (found := rule.check(case)).status in _LOUD:
+            if (
+                rule.needs[0] == "claims"
+                and set(rule.needs) <= _PAPERS
+                and (found := rule.check(case)).status in _LOUD
+            ):
                 yield submission.name, found
 
 

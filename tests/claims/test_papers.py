@@ -14,6 +14,7 @@ import pytest
 from harness.case import Case, Finding, Origin, Script, Status, Submission
 from harness.intake.claim import claimed_configuration
 from harness.witnesses import claims
+from harness.witnesses.claims.packaging import packaging
 from rules import registry
 
 SOURCE = 'import os\nprint(f"final_exact val_loss:{1} val_bpb:{1} eval_time:{1}ms")\n'
@@ -232,3 +233,116 @@ def test_a_score_that_no_log_states_stops_a_reviewer(judge: Judge) -> None:
     assert judge("P2", log()).status is Status.PASS
     assert judge("P2", log(bpb=1.1334)).status is Status.REVIEW
     assert judge("P2", log(bpb=1.1334), track="non_record").status is Status.PASS
+
+
+def bare(score: str, tail: str = "", tokens: int = TOKENS, loss: float = 2.11) -> str:
+    """A log without a loss beside a BPB: steps with their training loss, then the score alone."""
+    steps = "".join(f"step {n}/1000 | loss {loss:.4f} | 500s\n" for n in range(100, 1000, 100))
+    return f"world_size:8\nval_tokens: {tokens}\n{tail}{steps}{score}\n"
+
+
+@pytest.mark.parametrize(
+    ("bpb", "status"), [(1.2300, Status.PASS), (1.1500, Status.PASS), (1.0276, Status.REVIEW)]
+)
+def test_a_score_without_a_loss_is_held_against_the_training_loss(
+    judge: Judge, bpb: float, status: Status
+) -> None:
+    found = judge("D2", bare(f"Quantized BPB: {bpb:.6f}"), bpb=bpb)
+    assert found.status is status
+    assert status is Status.PASS or found.category == "byte_count"
+
+
+def test_the_training_loss_says_nothing_where_a_line_states_loss_and_bpb(judge: Judge) -> None:
+    plain = f"pre val_loss:{loss_of(1.24):.5f} val_bpb:1.24000\n"
+    found = judge("D2", bare("Cached BPB: 0.900000", tail=plain), bpb=0.9)
+    assert found.status is Status.NOT_COVERED
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "category"),
+    [
+        ("bytes=10982035", Status.REVIEW, "partial_val"),
+        ("bytes=164594398", Status.REVIEW, "byte_count"),
+        ("scored_bytes:151,078,222", Status.PASS, None),
+    ],
+)
+def test_bytes_that_the_claimed_line_counts(
+    judge: Judge, count: str, status: Status, category: str | None
+) -> None:
+    found = judge("D2", bare(f"mix {count} mix_bpb=1.123400 mode=binary"))
+    assert (found.status, found.category) == (status, category)
+
+
+def test_bytes_of_the_artifact_on_the_claimed_line_are_not_those_of_the_text(judge: Judge) -> None:
+    size = "Total submission size int6+lzma: 15900000 bytes\n"
+    found = judge("D2", bare("final val_bpb:1.123400 bytes:15900000", tail=size))
+    assert found.status is Status.PASS
+    assert "training loss" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("ratio", "track", "status"),
+    [
+        (2.7523, "record", Status.REVIEW),
+        (2.7523, "non_record", Status.NOT_COVERED),
+        (3.3193, "record", Status.NOT_COVERED),
+    ],
+)
+def test_a_new_tokenizer_without_its_proof_is_a_question(
+    judge: Judge, ratio: float, track: str, status: Status
+) -> None:
+    stated = json.dumps(
+        {"author": "a", "name": "n", "val_bpb": 1.05, "val_loss": round(1.05 * math.log(2.0) * ratio, 8)}
+    )
+    text = "data.bytes_per_token_mean = 2.7523\nfinal_exact val_bpb 1.0500000\n"
+    found = judge("D2", text, bpb=1.05, track=track, submission__json=stated)
+    assert found.status is status
+    assert ("as a setting" in found.summary) == (ratio == 2.7523)
+    assert judge("D2", None, bpb=1.05, track=track, submission__json=stated).status is status
+
+
+@pytest.mark.parametrize(
+    ("sentence", "status"),
+    [
+        ("The 80 training shards match the default `val_docs=10000` output byte for byte.", Status.REVIEW),
+        ("The training shards were not made with `val_docs=10000`.", Status.PASS),
+        ("The training shards were built with `val_docs=50_000`.", Status.PASS),
+        ("The script has a default of `val_docs=10000`.", Status.PASS),
+    ],
+)
+def test_papers_that_say_how_the_training_shards_were_made(
+    judge: Judge, sentence: str, status: Status
+) -> None:
+    found = judge("D3", log(), README__md=f"val_bpb 1.1234\n\n- {sentence}\n")
+    assert found.status is status
+
+
+def test_a_log_that_the_readme_lists_must_be_there_on_either_track(judge: Judge) -> None:
+    readme = "# x\n\n### Included Files\n\n- `train_gpt.py` code\n- `train.log` log of the run\n"
+    found = judge("P1", None, track="non_record", README__md=readme)
+    assert found.status is Status.REVIEW
+    assert "train.log" in found.summary
+    assert judge("P1", log(), track="non_record", README__md=readme).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("first", "readme", "unnamed"),
+    [
+        ("from torch.utils.tensorboard import SummaryWriter\n", "x", ("tensorboard",)),
+        ("import brotli\n", "x", ("brotli",)),
+        ("import brotli\n", "pip install Brotli\n", ()),
+        ("try:\n    import brotli\nexcept ImportError:\n    pass\n", "x", ()),
+        ("import os, torch, numpy as np\nfrom flash_attn_interface import flash_attn_func\n", "x", ()),
+        ("import helper\nfrom .other import thing\n", "x", ()),
+    ],
+)
+def test_packages_that_nothing_names(
+    tmp_path: Path, first: str, readme: str, unnamed: tuple[str, ...]
+) -> None:
+    (tmp_path / "README.md").write_text(readme)
+    (tmp_path / "helper.py").write_text("")
+    source = first + SOURCE
+    script = Script("train_gpt.py", len(source), "0", source, source, "train_gpt.py")
+    sizes = {"README.md": len(readme), "helper.py": 0, "train_gpt.py": len(source)}
+    held = Submission("t", "records/x/t", tmp_path, Origin("t"), script, sizes, "record")
+    assert packaging(held, {}, 0).unnamed == unnamed

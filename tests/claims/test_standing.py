@@ -186,3 +186,10 @@ def test_what_calls_itself_a_record(tmp_path: Path, readme: str, claims_one: boo
     assert (found.record_claim is not None) is claims_one
     assert found.against is not None
     assert found.against.name == "#2014"
+
+
+def test_a_claim_without_a_run_stands_for_itself() -> None:
+    alone = seeds_of((), (), Claimed("val_bpb", 1.1190, 4))
+    assert alone is not None
+    assert (alone.scores, alone.source, alone.deviation) == ((1.1190,), "claim", None)
+    assert seeds_of((), (), Claimed("val_bpb", 1.1, 1)) is None

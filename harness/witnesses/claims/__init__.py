@@ -15,7 +15,7 @@ from harness.witnesses.claims.papers import read_logs, read_submission_json, rea
 from harness.witnesses.claims.preparation import Preparation, preparations
 from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
 from harness.witnesses.claims.standing import Standing, standing
-from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores
+from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores, score_pairs
 
 _WRAPPER = 200
 _SOURCES = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
@@ -62,6 +62,7 @@ class ClaimFacts:
     """What the submission's papers say. `claimed` is the claimed run, `runs` every run whose log prints the same label.
 
     `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
+    `pairs` are BPB and loss (nats per token) that submission.json states side by side.
     """
 
     claimed: RunFacts | None
@@ -76,6 +77,7 @@ class ClaimFacts:
     code: tuple[CodeOfLog, ...] = ()
     differences: tuple[Difference, ...] = ()
     slips: tuple[Slip, ...] = ()
+    pairs: tuple[tuple[float, float, Evidence], ...] = ()
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -110,6 +112,10 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
         code=_code(submission, logs, facts.behind),
         differences=differences(logs, facts.behind, claim.environment()),
         slips=slips(submission),
+        pairs=tuple(
+            (c.value, loss, Evidence(json_name or "", 0, f"{c.name} {c.value:g}, val_loss {loss:g}"))
+            for c, loss in score_pairs(data)
+        ),
     )
 
 

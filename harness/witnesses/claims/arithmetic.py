@@ -21,12 +21,16 @@ _SHARE = re.compile(
 _THRESHOLD = re.compile(r"^(?:loss )?(?:>|over|above) ?(\d{1,3}(?:\.\d{1,3})?)$")
 _SCALED = re.compile(r"(?i)^~?(\d{1,3}(?:,\d{3})*(?:\.\d+)?)\s?([kmb])?$")
 _UNIT = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
+_HEADLINE = re.compile(
+    r"(?i)bpb\b[^\d\n]{0,20}(\d\.\d{4,8})[*`]{0,3}\s?\((?:[^()\n]{0,60}, ?)?(?:\d|three|five)[- ]seed (?:mean|average)\b"
+)
 _MOST_LINES = 5_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Slip:
-    """One place where the README contradicts itself: `kind` is "mean", "share" or "count"; `said` says what, in words."""
+    """One place where the README contradicts itself: `kind` is "mean", "headline", "share" or "count"; `said` says what, in
+    words."""
 
     kind: str
     said: str
@@ -59,6 +63,7 @@ def slips(submission: Submission) -> tuple[Slip, ...]:
         tables = list(_tables(name, lines))
         for table in tables:
             found += [*_means(table), *_counts(table)]
+        found += _headlines(name, lines, tables)
         found += _contradictions([*_told(name, lines), *(s for t in tables for s in _tabled(t))])
     return tuple(found)
 
@@ -108,6 +113,34 @@ def _mean_slip(table: _Table, column: int, printed: str, cells: Sequence[str]) -
     if abs(true - mean[0]) <= 1.01 * unit:
         return None
     return f"the mean of {title[:60]} is printed as {printed}, that of the {len(known)} seeds above it is {true:.6g}"
+
+
+def _headlines(name: str, lines: Sequence[str], tables: Sequence[_Table]) -> list[Slip]:
+    """A score called the mean of its seeds that is the score of one of them, and the mean of no table."""
+    found = []
+    for number, line in enumerate(lines, 1):
+        for match in _HEADLINE.finditer(line):
+            column = next((c for t in tables for c in _seed_columns(t) if match[1] in c), None)
+            if column is None or any(_is_mean(match[1], c) for t in tables for c in _seed_columns(t)):
+                continue
+            true = statistics.fmean(float(v) for v in column)
+            said = f"{match[1]} is called the mean, but is one seed's score; that of the {len(column)} seeds is {true:.6g}"
+            found.append(Slip("headline", said, (Evidence(name, number, line.strip()[:300]),)))
+    return found[:1]
+
+
+def _seed_columns(table: _Table) -> list[list[str]]:
+    """The columns of BPB of the rows that are seeds, as printed, where there are two or more."""
+    rows = [cells for _, cells, _ in table.rows if cells and _SEED.match(cells[0])]
+    wanted = [i for i, title in enumerate(table.head) if i and "bpb" in title]
+    columns = [[r[i] for r in rows if i < len(r) and _plain(r[i]) is not None] for i in wanted]
+    return [c for c in columns if len(c) > 1]
+
+
+def _is_mean(printed: str, column: Sequence[str]) -> bool:
+    """Whether the print is the mean of the column, at the coarser of the two prints."""
+    unit = max(10.0 ** -len(v.partition(".")[2]) for v in (printed, *column))
+    return abs(statistics.fmean(float(v) for v in column) - float(printed)) <= 1.01 * unit
 
 
 def _plain(cell: str) -> tuple[float, float] | None:

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
+import sys
 from decimal import Decimal
 from pathlib import PurePosixPath
 
 from harness.case import Submission
 from harness.witnesses.claims.log import is_log_name
+from harness.witnesses.claims.papers import read_text
 
 FIELDS = ("author", "name", "val_bpb")
 _NUMBERS = ("val_bpb", "val_loss", "bytes_total", "bytes_code", "bytes_model", "artifact_bytes")
 _TEXTS = ("author", "github_id", "name", "blurb", "date", "track")
+_LISTED = re.compile(r"^\s{0,4}[-*+]\s{1,3}\*{0,2}\[?`([\w.-]{1,100}\.(?:log|txt|py|json|sh))`")
+_GIVEN = {
+    "numpy", "tqdm", "torch", "triton", "huggingface_hub", "kernels", "setuptools", "typing_extensions", "datasets",
+    "tiktoken", "sentencepiece", "flash_attn", "flash_attn_interface", "mlx",
+}  # fmt: skip
+"""Packages of the challenge's requirements.txt, what comes with torch, FlashAttention (15 merged records import it without
+a word, so the machines of the challenge have it) and MLX (the challenge's own script for Macs)."""
+
+_BRINGS = {"torch.utils.tensorboard": "tensorboard"}
+"""Modules that fail without a package which the package they lie in does not bring."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Packaging:
     """Files present. `submission_json` names the file; `fields_missing` are fields that it lacks, `fields_mistyped` those
-    that hold text where a number belongs, or a number where text does. `parses` says that Python reads the script."""
+    that hold text where a number belongs, or a number where text does. `parses` says that Python reads the script.
+
+    `listed` are files that the README lists and the folder lacks, `unnamed` packages that the script cannot start without
+    and that neither the challenge's requirements nor any paper of the folder names.
+    """
 
     readme: bool
     submission_json: str | None
@@ -28,6 +45,8 @@ class Packaging:
     logs_with_score: int
     parses: bool
     fields_mistyped: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
 
 
 def packaging(submission: Submission, json_value: object, logs_with_score: int) -> Packaging:
@@ -47,7 +66,59 @@ def packaging(submission: Submission, json_value: object, logs_with_score: int) 
         logs_with_score=logs_with_score,
         parses=_parses(submission),
         fields_mistyped=_mistyped(json_value) if isinstance(json_value, dict) else (),
+        listed=_listed(submission),
+        unnamed=_unnamed(submission),
     )
+
+
+def _listed(submission: Submission) -> tuple[str, ...]:
+    """The files that items of a README's section on files name and that lie nowhere in the folder."""
+    held = {PurePosixPath(n).name for n in submission.files}
+    found: dict[str, None] = {}
+    for name in sorted(submission.files):
+        if "/" in name or not name.lower().startswith("readme"):
+            continue
+        inside = False
+        for line in read_text(submission, name).split("\n"):
+            if line.startswith("#") or (line.startswith("**") and line.rstrip().rstrip(":").endswith("**")):
+                inside = "file" in line.lower()
+            elif inside and (match := _LISTED.match(line[:300])) and match[1] not in held:
+                found[match[1]] = None
+    return tuple(found)
+
+
+def _unnamed(submission: Submission) -> tuple[str, ...]:
+    """The packages of the imports at the top of the script, outside any `try` or `if`, that nothing names."""
+    if submission.script is None:
+        return ()
+    try:
+        body = ast.parse(submission.script.runnable).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    wanted = {p for node in body for p in _packages(node)} - _GIVEN - sys.stdlib_module_names
+    own = {PurePosixPath(n).name.removesuffix(".py") for n in submission.files if n.endswith(".py")}
+    own |= {part for n in submission.files for part in PurePosixPath(n).parts[:-1]}
+    left = sorted(wanted - own)
+    if not left:
+        return ()
+    papers = [
+        n
+        for n in submission.files
+        if n.lower().endswith((".md", ".txt", ".toml", ".sh", ".json", ".log", ".yml"))
+    ]
+    told = "\n".join(read_text(submission, n) for n in sorted(papers)).lower().replace("-", "_")
+    return tuple(p for p in left if p.lower() not in told)
+
+
+def _packages(node: ast.stmt) -> set[str]:
+    """The packages that one statement imports, without relative imports."""
+    if isinstance(node, ast.Import):
+        names = [a.name for a in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        names = [node.module]
+    else:
+        return set()
+    return {_BRINGS.get(n, n.partition(".")[0]) for n in names}
 
 
 def _mistyped(value: dict[str, object]) -> tuple[str, ...]:

@@ -11,6 +11,11 @@ from harness.witnesses.claims.papers import read_text
 _CALL = re.compile(r"(prepare_caseops_data|download_hf_docs_and_tokenize|prepare_\w{0,40}data)\.py")
 _VAL_DOCS = re.compile(r"--(?:val[-_]docs|num[-_]val[-_]docs)[ =](\d{1,9})")
 _RENAMED = re.compile(r"\b(?:ln|cp|mv)\b[^\n]{0,200}fineweb_val_\S{0,40}\s[^\n]{0,200}fineweb_train_")
+_TOLD = re.compile(
+    r"(?i)\btrain(?:ing)?[ _-]shards?\b[^.\n]{0,40}\b(?:are|is|match\w*|come|were|was|made|built)\b.{0,160}?"
+    r"\bval[-_]docs`?\s?=\s?`?(\d{1,3}(?:[_,]?\d{3}){0,2})\b"
+)
+_DENIED = re.compile(r"(?i)\b(?:not|never|no|instead|unlike|rather|fix\w*|avoid\w*)\b|50[_,]?000|50k")
 _DEFAULT = re.compile(r"--val-docs\"[^\n]{0,120}default\s?=\s?([\d_]{1,12})")
 
 
@@ -18,13 +23,15 @@ _DEFAULT = re.compile(r"--val-docs\"[^\n]{0,120}default\s?=\s?([\d_]{1,12})")
 class Preparation:
     """One call of a data-preparation script; `val_docs` as the call or the script's default says.
 
-    `renamed` is a command that gives a validation shard the name of a training shard.
+    `renamed` is a command that gives a validation shard the name of a training shard. `told` marks a sentence that says
+    with how many the training shards were made, where no command does.
     """
 
     evidence: Evidence
     val_docs: int | None
     by_default: bool
     renamed: bool = False
+    told: bool = False
 
 
 def preparations(submission: Submission) -> tuple[Preparation, ...]:
@@ -44,7 +51,17 @@ def preparations(submission: Submission) -> tuple[Preparation, ...]:
                 stated = _VAL_DOCS.search(call)
                 value = int(stated[1]) if stated else default
                 found.append(Preparation(Evidence(name, number, line.strip()[:300]), value, stated is None))
+            elif (told := _told(line[:2000])) is not None:
+                found.append(Preparation(Evidence(name, number, line.strip()[:300]), told, False, told=True))
     return tuple(found)
+
+
+def _told(line: str) -> int | None:
+    """The validation documents of a sentence that says how the training shards were made; None where it denies it."""
+    match = _TOLD.search(line)
+    if match is None or _DENIED.search(match[0]):
+        return None
+    return int(match[1].replace(",", "").replace("_", ""))
 
 
 def _default(submission: Submission) -> int | None:

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from harness.case import Evidence
+from harness.witnesses.claims.denominator import fixed_per_token, scored_bytes, training_loss
 from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
 from harness.witnesses.claims.submission_json import agrees
 
@@ -58,6 +59,8 @@ class RunFacts:
     """One run as its log tells it. Times in milliseconds, sizes in bytes; None where the log is silent.
 
     `usual_bytes_per_token` is the median over the log's other score lines of what they imply.
+    `scored_bytes` is the count of bytes that the score line itself states, `fixed_per_token` bytes per token that the log
+    prints as a setting, `train_loss` the training loss (nats per token) at the end of the run.
     `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes.
     """
@@ -80,6 +83,9 @@ class RunFacts:
     world_size: int | None = None
     calibration: Calibration | None = None
     usual_bytes_per_token: float | None = None
+    scored_bytes: Stated | None = None
+    fixed_per_token: Stated | None = None
+    train_loss: Stated | None = None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -93,6 +99,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
     """The facts of the run that printed `line`; a log may hold several runs, so the last statement before it counts."""
     train = _last(t for t in log.timings if t.name == "train_time" and t.line <= line.line)
     stop = _stop_line(log, line.line) or (train.line if train else 0)
+    trained = training_loss(log, _outer(log), line.line)
     return RunFacts(
         log=log.path,
         seed=log.seed,
@@ -114,7 +121,20 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         world_size=_whole(_number(log, ("world_size",), line.line)),
         calibration=_calibration(log, stop, line.line),
         usual_bytes_per_token=_usual(log, line),
+        scored_bytes=_scored(log, line),
+        fixed_per_token=_fixed(log, line.line),
+        train_loss=Stated(*trained) if trained else None,
     )
+
+
+def _scored(log: Log, line: ScoreLine) -> Stated | None:
+    count = scored_bytes(line, log.sizes)
+    return Stated(count, log.evidence(line.line)) if count is not None else None
+
+
+def _fixed(log: Log, until: int) -> Stated | None:
+    found = fixed_per_token(log.settings, until)
+    return Stated(found[0], log.evidence(found[1])) if found else None
 
 
 def _usual(log: Log, line: ScoreLine) -> float | None:

@@ -13,10 +13,13 @@ from scipy.special import stdtr
 from harness.witnesses.claims.runs import RunFacts
 from harness.witnesses.claims.submission_json import Claimed, agrees
 
+_STATED = 3  # a claimed number with fewer decimals is too coarse to be held against others
+
 
 @dataclasses.dataclass(frozen=True)
 class Seeds:
-    """The scores (BPB) of the runs behind the claimed number, with their seeds; `source` is "logs" or "submission.json".
+    """The scores (BPB) of the runs behind the claimed number, with their seeds; `source` is "logs", "submission.json", or
+    "claim" where nothing but the claimed number is stated.
 
     `claimed` says what the claimed number is of them: "mean", "one" of several, "neither", or "" without a claim; `logs`
     are the names of their logs.
@@ -42,11 +45,14 @@ class Seeds:
 def seeds_of(runs: Sequence[RunFacts], stated: Sequence[Claimed], claim: Claimed | None) -> Seeds | None:
     """The runs behind the claim: a set whose mean, or one of whose runs, is the claimed number; logs come first.
 
-    A folder may hold the logs of several campaigns, told apart by their names without the digits. None without a score.
+    A folder may hold the logs of several campaigns, told apart by their names without the digits. Where neither logs nor
+    submission.json state a run, the claimed number stands for itself. None without a score.
     """
     sets = [s for s in (*_of_logs(runs), *_of_json(stated)) if s.scores]
-    if claim is None or not sets:
+    if claim is None:
         return sets[0] if sets else None
+    if not sets:
+        return Seeds((claim.value,), (None,), "claim") if claim.decimals >= _STATED else None
     for found in sets:
         if _agrees(claim, found.mean):
             return dataclasses.replace(found, claimed="mean")

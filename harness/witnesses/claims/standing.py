@@ -31,6 +31,8 @@ FLOOR_NATS = 0.005
 _HEAD = 30
 _CLAIMS = re.compile(
     r"(?i)(?<!non-)(?<!non_)(?<!non )(?<!not a )(?<!no )\b(?:record|new sota|state of the art)\b"
+    r"|\b(?:vs\.?|versus|beats?|beating|over|below|ahead of) (?:the )?(?:(?:current|prior|previous|merged|official) )?"
+    r"(?:sota|leaderboard)\b|\bleaderboard #1\b"
 )
 _DISCLAIMS = re.compile(
     r"(?i)non[-_ ]?record|not (?:an? )?(?:new |leaderboard )?(?:record|sota)|unlimited[- ]compute|no (?:record|sota)"
@@ -47,7 +49,8 @@ class Standing:
     `against` is the state of the art when the pull request was opened, `own` the row that the submission itself is. `p_any`
     and `p_floor` are one-sided p-values of Welch's test that it is better at all, and by the floor of 0.005 nats; None
     where one side has a single run. `gain_nats` is per token of the submission's own tokenizer; None without a loss.
-    `record_claim` is the line in which the papers call it a record, `systems` the line that tells of a pure speed-up.
+    `record_claim` is the line in which the papers call it a record or hold it against the best, `systems` the line that
+    tells of a pure speed-up.
     """
 
     seeds: Seeds
