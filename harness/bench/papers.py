@@ -16,7 +16,7 @@ from rules.registry import all_rules
 
 CATEGORIES = (
     "packaging", "significance", "artifact_size", "train_time", "eval_time", "gptq_calibration_eval_time", "byte_count",
-    "partial_val", "train_val_overlap",
+    "partial_val", "train_val_overlap", "target_gating",
 )  # fmt: skip
 """Categories of rulings that papers can show."""
 

@@ -346,3 +346,15 @@ def test_packages_that_nothing_names(
     sizes = {"README.md": len(readme), "helper.py": 0, "train_gpt.py": len(source)}
     held = Submission("t", "records/x/t", tmp_path, Origin("t"), script, sizes, "record")
     assert packaging(held, {}, 0).unnamed == unnamed
+
+
+@pytest.mark.parametrize(
+    ("within", "merged", "status"),
+    [(0, False, Status.PASS), (7, False, Status.REVIEW), (7, True, Status.PASS)],
+)
+def test_gates_that_read_the_token_to_come(judge: Judge, within: int, merged: bool, status: Status) -> None:
+    hints = f"ngram_tilt:hints total=47851520 gated=9 token_gate=9 within_gate={within} word_gate=0 agree2plus=0\n"
+    found = judge("P7", log(tail=hints), merged=merged)
+    assert found.status is status
+    assert any(f"within_gate={within}" in e.snippet for e in found.evidence)
+    assert judge("P7", log()).status is Status.NOT_APPLICABLE

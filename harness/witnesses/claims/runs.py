@@ -28,6 +28,8 @@ _STEP_MS = re.compile(r"step_avg:\s?(\d{1,7}(?:\.\d{1,4})?)ms")
 _ALIAS = 6  # scripts print one result under several names within so many lines
 _TOKENS = ("val_tokens", "tokens", "n_val_tokens", "val_token_count")
 _SHARDS = ("train_shards", "n_train_shards")
+_GATES = ("within_gate", "word_gate", "agree2plus")
+"""Counts of the n-gram hints of #1145's lineage whose gates look at the token to come (rule P7)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,8 @@ class RunFacts:
 
     `usual_bytes_per_token` is the median over the log's other score lines of what they imply.
     `scored_bytes` is the count of bytes that the score line itself states, `fixed_per_token` bytes per token that the log
-    prints as a setting, `train_loss` the training loss (nats per token) at the end of the run.
+    prints as a setting, `gates` the counts of gates that read the token to come, `train_loss` the training loss (nats per
+    token) at the end of the run.
     `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes.
     """
@@ -86,6 +89,7 @@ class RunFacts:
     scored_bytes: Stated | None = None
     fixed_per_token: Stated | None = None
     train_loss: Stated | None = None
+    gates: tuple[tuple[str, Stated], ...] = ()
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -124,6 +128,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         scored_bytes=_scored(log, line),
         fixed_per_token=_fixed(log, line.line),
         train_loss=Stated(*trained) if trained else None,
+        gates=tuple((k, found) for k in _GATES if (found := _number(log, (k,), line.line)) is not None),
     )
 
 
