@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _OPTION = re.compile(r"--[a-z][a-z0-9_-]+")
+SCRIPTS = 64
+"""Scripts and helpers that are kept as read: every run of an audit asks again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,12 @@ class Number:
 
 def numbers(source: str, claimed: Mapping[str, str]) -> list[Number]:
     """Every named number of the script, the claimed value before the default. Raises SyntaxError."""
-    tree = ast.parse(source)
+    return list(_numbers(source, tuple(sorted(claimed.items()))))
+
+
+@functools.lru_cache(SCRIPTS)
+def _numbers(source: str, settings: tuple[tuple[str, str], ...]) -> tuple[Number, ...]:
+    tree, claimed = ast.parse(source), dict(settings)
     found: dict[tuple[str, str], Number] = {}
     parameters = _parameters(tree)
     for node in ast.walk(tree):
@@ -53,11 +61,16 @@ def numbers(source: str, claimed: Mapping[str, str]) -> list[Number]:
         value = _from_text(text)
         if name not in seen and value is not None:
             found[(name, name)] = Number(name.lower(), value, variable=name)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def texts(source: str, claimed: Mapping[str, str]) -> dict[str, str]:
     """Environment variables with a text, claimed or by default: paths and names of choices."""
+    return dict(_default_texts(source)) | dict(claimed)
+
+
+@functools.lru_cache(SCRIPTS)
+def _default_texts(source: str) -> Mapping[str, str]:
     result: dict[str, str] = {}
     for node in ast.walk(ast.parse(source)):
         read = _environment_read(node)
@@ -65,7 +78,7 @@ def texts(source: str, claimed: Mapping[str, str]) -> dict[str, str]:
             name, default = read
             if isinstance(default, ast.Constant) and isinstance(default.value, str):
                 result.setdefault(name, default.value)
-    return result | dict(claimed)
+    return result
 
 
 def replace(source: str, changes: Mapping[Place, str]) -> str:
