@@ -60,10 +60,10 @@ def _logged(case: Case) -> Finding:
         if other:
             return Finding("T1", Status.REVIEW, f"{told}.{other}", "train_time", Grade.CLAIM, shown)
         return Finding("T1", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
-    if not official(run):
-        told += f" {hardware(run)}"
+    if not official(case, run):
+        told += f" {hardware(case, run)}"
     late = ms <= LIMIT_MS + _SLACK_MS
-    status = Status.REVIEW if late or not official(run) else Status.FAIL
+    status = Status.REVIEW if late or not official(case, run) else Status.FAIL
     return capped(
         case, Finding("T1", status, f"{told}: more than 600 s and a step.", "train_time", Grade.CLAIM, shown)
     )

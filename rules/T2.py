@@ -55,7 +55,7 @@ def _logged(case: Case) -> Finding:
         if other:
             return Finding("T2", Status.REVIEW, f"{told}.{other}", "eval_time", Grade.CLAIM, shown)
         return Finding("T2", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
-    status = Status.FAIL if official(run) else Status.REVIEW
-    if not official(run):
-        told += f" {hardware(run)}"
+    status = Status.FAIL if official(case, run) else Status.REVIEW
+    if not official(case, run):
+        told += f" {hardware(case, run)}"
     return capped(case, Finding("T2", status, f"{told}: more than 600 s.", "eval_time", Grade.CLAIM, shown))

@@ -29,13 +29,16 @@ def accepted(case: Case) -> bool:
     return bool(case.submission.origin.merged) or (found is not None and found.own is not None)
 
 
-def official(run: RunFacts) -> bool:
-    """Whether the log says that the run had eight processes: a time on other hardware, or unknown, proves nothing."""
-    return run.world_size == GPUS
+def official(case: Case, run: RunFacts) -> bool:
+    """Whether the run was made on the challenge's hardware, as far as its papers say: the log has eight processes, and
+    submission.json names no other GPU. A time on other hardware, or on hardware unknown, proves nothing."""
+    return run.world_size == GPUS and not case.claim.hardware
 
 
-def hardware(run: RunFacts) -> str:
-    """What the log says instead, in words."""
+def hardware(case: Case, run: RunFacts) -> str:
+    """What the papers say instead, in words."""
+    if case.claim.hardware:
+        return f"on what submission.json calls {case.claim.hardware}"
     return (
         "on hardware that the log does not name"
         if run.world_size is None

@@ -12,6 +12,7 @@ from harness.intake.claimed_score import ClaimedLine, claimed_line, nearest_line
 from harness.intake.claimed_settings import claimed_settings, runs_script
 from harness.intake.commands import Command, commands_in
 from harness.intake.environment import Environment
+from harness.intake.hardware import other_hardware
 from harness.intake.tool import tool_beside
 from harness.witnesses.claims.log import Log, Size
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
@@ -71,6 +72,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         artifact_evidence=size_evidence,
         ambiguous=settings.ambiguous,
         notes=(*notes, *settings.notes),
+        hardware=other_hardware(data),
         tool=tool_beside(submission, whole.line.label if whole else None),
     )
 
