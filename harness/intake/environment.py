@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.intake.conversion import FAILURES, Interpreter, Unknown, candidates, same_value
 from harness.intake.names import assignments, bound_name, dotted_name, last_name
-from harness.intake.syntax import nodes, walk
+from harness.intake.syntax import Unparsable, all_nodes, parse, walk
 
 _READERS = ("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ.setdefault", "os.environ.pop")
 _MAPPINGS = ("os.environ", "environ")
@@ -63,11 +63,11 @@ class Environment:
         self._reads: dict[int, tuple[str, ast.expr | None]] = {}
         self._constants: dict[str, ast.expr] = {}
         try:
-            self.tree: ast.Module | None = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.tree: ast.Module | None = parse(source)
+        except Unparsable:
             self.tree = None
             return
-        self._nodes = nodes(self.tree)
+        self._nodes = all_nodes(self.tree)
         self._find_aliases()
         self._find_helpers()
         self._find_reads()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Collection, Mapping
@@ -39,11 +40,13 @@ def _above(path: str) -> str:
     return posixpath.dirname(path)
 
 
-def _names(data: bytes) -> set[str]:
-    return {name.decode("ascii", "replace") for name in _FILE_NAME.findall(data)}
+@functools.lru_cache(maxsize=128)
+def _names(data: bytes) -> frozenset[str]:
+    return frozenset(name.decode("ascii", "replace") for name in _FILE_NAME.findall(data))
 
 
-def _modules(data: bytes) -> set[str]:
+@functools.lru_cache(maxsize=128)
+def _modules(data: bytes) -> frozenset[str]:
     modules: set[str] = set()
     for source, imported, plain in _IMPORT.findall(data):
         head = source.decode("utf-8", "replace")
@@ -51,4 +54,4 @@ def _modules(data: bytes) -> set[str]:
         for name in (imported or plain).decode("utf-8", "replace").split(","):
             word = name.split(" as ")[0].strip()
             modules |= {word, f"{head}.{word}".strip(".")} if imported else {word}
-    return {m for m in modules if m and re.fullmatch(r"[\w.]+", m)}
+    return frozenset(m for m in modules if m and re.fullmatch(r"[\w.]+", m))

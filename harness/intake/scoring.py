@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import posixpath
 import re
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ class Features:
     imports: frozenset[str]
 
 
+@functools.lru_cache(maxsize=128)
 def features(source: str, path: str) -> Features:
     """Features of one script; of its text where it does not parse, so that a broken script is not passed over."""
     try:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import posixpath
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 
 from harness.case import Script
@@ -27,6 +28,19 @@ STILL_PACKED = "It looks self-extracting, but could not be unpacked without runn
 """How the note begins that marks a script whose program stays hidden."""
 
 ReadBeside = Callable[[str], bytes | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unpacked:
+    """What unpacking gave, and what it asked for: files by name, None for one that is not there."""
+
+    script: Script
+    files: dict[str, bytes]
+    asked: Mapping[str, bytes | None]
+
+
+_KEPT = 64
+_UNPACKED: OrderedDict[tuple[bytes, str], _Unpacked] = OrderedDict()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +69,33 @@ def unpack(data: bytes, path: str, read: ReadBeside | None = None) -> Script:
 def unpack_with_files(
     data: bytes, path: str, read: ReadBeside | None = None
 ) -> tuple[Script, dict[str, bytes]]:
-    """As :func:`unpack`, and the files that the wrapper would write beside the script, by path from its folder."""
+    """As :func:`unpack`, and the files that the wrapper would write beside the script, by path from its folder.
+
+    What was unpacked is kept for a while, by bytes and path, as resubmissions bring the same scripts again; it holds where
+    the files that were asked for are the same too.
+    """
+    read = read or (lambda _: None)
+    known = _UNPACKED.get((data, path))
+    if known is not None and all(read(name) == answer for name, answer in known.asked.items()):
+        _UNPACKED.move_to_end((data, path))
+        return known.script, known.files
+    asked: dict[str, bytes | None] = {}
+
+    def beside(name: str) -> bytes | None:
+        asked[name] = read(name)
+        return asked[name]
+
+    script, files = _unpacked(data, path, beside)
+    _UNPACKED[data, path] = _Unpacked(script, files, asked)
+    if len(_UNPACKED) > _KEPT:
+        _UNPACKED.popitem(last=False)
+    return script, files
+
+
+def _unpacked(data: bytes, path: str, read: ReadBeside) -> tuple[Script, dict[str, bytes]]:
     source, notes = decode_script(data)
     layers: list[_Layer] = []
-    while (layer := _guarded_peel(source, posixpath.basename(path), read or (lambda _: None))) is not None:
+    while (layer := _guarded_peel(source, posixpath.basename(path), read)) is not None:
         notes += layer.notes
         if not layer.stages:
             break

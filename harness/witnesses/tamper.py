@@ -6,8 +6,9 @@ Honest submissions have no reason to name any of these. The words are few and ex
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.case import Evidence, Script
 from harness.intake import syntax
@@ -56,28 +57,28 @@ def tampering(script: Script, files: Mapping[str, str] | None = None) -> tuple[F
     return tuple(found[:MOST])
 
 
-def _places(text: str) -> list[tuple[int, str]]:
+@functools.lru_cache(maxsize=64)
+def _places(text: str) -> tuple[tuple[int, str], ...]:
     """(line, what it does), one reason a line, in their order."""
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    nodes = syntax.nodes(tree)
-    found = reflections(nodes) | _searches(tree) | {place for node in nodes for place in _reasons(node)}
-    return sorted(dict(sorted(found)).items())
+        nodes = syntax.all_nodes(syntax.parse(text))
+    except syntax.Unparsable:
+        return ()
+    found = reflections(nodes) | _searches(nodes) | {place for node in nodes for place in _reasons(node)}
+    return tuple(sorted(dict(sorted(found)).items()))
 
 
-def _searches(tree: ast.Module) -> set[tuple[int, str]]:
+def _searches(nodes: Sequence[ast.AST]) -> set[tuple[int, str]]:
     """Uses of sys.modules that do not ask for one module by its name: they go through all that are loaded."""
     all_uses = {
         id(n): n.lineno
-        for n in syntax.nodes(tree)
+        for n in nodes
         if isinstance(n, ast.Attribute)
         and n.attr == "modules"
         and isinstance(n.value, ast.Name)
         and n.value.id == "sys"
     }
-    for node in syntax.nodes(tree):
+    for node in nodes:
         if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr in _BY_NAME):
             all_uses.pop(id(node.value), None)
         if isinstance(node, ast.Compare):

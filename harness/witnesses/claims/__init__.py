@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import lzma
 
 from harness.case import Claim, Evidence, Submission
@@ -183,8 +184,17 @@ def _packed(submission: Submission) -> int:
     """Bytes of the script as a self-extracting one: LZMA, base85 (5 characters for 4 bytes), a short wrapper."""
     if submission.script is None:
         return 0
-    packed = len(lzma.compress(submission.script.source.encode(), preset=9)) * 5 // 4 + _WRAPPER
+    packed = _lzma_bytes(submission.script.source) * 5 // 4 + _WRAPPER
     return min(packed, submission.script.shipped_bytes)
+
+
+@functools.lru_cache(maxsize=64)
+def _lzma_bytes(source: str) -> int:
+    """Bytes of a text under LZMA's preset 9; a dictionary as large as the text packs as well as the preset's 64 MB."""
+    data = source.encode()
+    size = max(1 << 20, 1 << len(data).bit_length())
+    best = {"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}
+    return len(lzma.compress(data, filters=[best]))
 
 
 def _training_scripts(submission: Submission) -> list[int]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from harness.case import Submission
+from harness.intake.syntax import Unparsable, parse
 from harness.witnesses.claims.log import is_log_name
 from harness.witnesses.claims.papers import read_text
 
@@ -92,8 +93,8 @@ def _unnamed(submission: Submission) -> tuple[str, ...]:
     if submission.script is None:
         return ()
     try:
-        body = ast.parse(submission.script.runnable).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        body = parse(submission.script.runnable).body
+    except Unparsable:
         return ()
     wanted = {p for node in body for p in _packages(node)} - _GIVEN - sys.stdlib_module_names
     own = {PurePosixPath(n).name.removesuffix(".py") for n in submission.files if n.endswith(".py")}
@@ -135,7 +136,7 @@ def _parses(submission: Submission) -> bool:
     if submission.script is None:
         return False
     try:
-        ast.parse(submission.script.runnable)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        parse(submission.script.runnable)
+    except Unparsable:
         return False
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,13 +13,40 @@ from harness.witnesses.claims.submission_json import parse_submission_json
 
 MAX_LOGS = 64
 _MAX_TEXT = 4_000_000
+_MOST_HELD = 16_000_000  # bytes of logs; as text by line they take four times as much
 
 
 def read_logs(submission: Submission) -> list[Log]:
     """The logs of a submission that state a score, in name order."""
     names = sorted(n for n in submission.files if is_log_name(n))[:MAX_LOGS]
-    logs = [read_log(submission.root / n, n) for n in names if _is_own_file(submission, n)]
+    logs = [_READ.log(submission, n) for n in names if _is_own_file(submission, n)]
     return [log for log in logs if log.scores]
+
+
+class KeptLogs:
+    """The logs read last, by their bytes and name: every witness asks for them, and so does every script of a folder."""
+
+    def __init__(self) -> None:
+        self._logs: OrderedDict[tuple[bytes, str], tuple[Log, int]] = OrderedDict()
+        self._held = 0
+
+    def log(self, submission: Submission, name: str) -> Log:
+        """The log of that name, read once; nobody may change it."""
+        file = submission.root / name
+        with file.open("rb") as stream:
+            key = (hashlib.file_digest(stream, "sha256").digest(), name)
+        known = self._logs.get(key)
+        if known is None:
+            known = self._logs[key] = (read_log(file, name), file.stat().st_size)
+            self._held += known[1]
+        self._logs.move_to_end(key)
+        while self._held > _MOST_HELD and len(self._logs) > 1:
+            _, (_, size) = self._logs.popitem(last=False)
+            self._held -= size
+        return known[0]
+
+
+_READ = KeptLogs()
 
 
 def read_text(submission: Submission, name: str) -> str:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from harness.case import Claim, Script
+from harness.intake.syntax import Unparsable
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 
 __all__ = ["Fact", "Site", "StaticFacts", "Switch", "examine"]
@@ -32,7 +33,7 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
     gc.disable()  # a walk makes hundreds of thousands of short-lived values and frees them all at once
     try:
         return looks.look(script, claim, files or {})
-    except SyntaxError as error:
+    except Unparsable as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
     except Exception as error:
         # A fault of ours on a stranger's code leaves the rules uncovered, with its name; it must not end the audit.

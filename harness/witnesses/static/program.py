@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 
+from harness.intake.syntax import Unparsable, parse
 from harness.witnesses.static import statements
 from harness.witnesses.static.machine import Env, Machine, Source, TooLong
 from harness.witnesses.static.values import Ext, Obj, Val
@@ -22,9 +22,9 @@ def follow(
 ) -> tuple[Machine, list[str]]:
     """Follow a script on its claimed path; the machine with all it saw, and sentences about what it could not follow.
 
-    Raises SyntaxError when the script does not parse.
+    Raises Unparsable when the script does not parse.
     """
-    tree = ast.parse(runnable)
+    tree = parse(runnable)
     m = Machine(environment, argv, files)
     m.sources.append(Source(display, runnable, tree))
     env = Env(None, 0)
@@ -59,8 +59,8 @@ def load_path(m: Machine, path: str, name: str) -> Obj | None:
         env = m.modules[path]
     else:
         try:
-            tree = ast.parse(text)
-        except (SyntaxError, ValueError):
+            tree = parse(text)
+        except Unparsable:
             m.notes.append(f"{path} does not parse")
             return None
         number = len(m.sources)
