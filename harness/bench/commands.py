@@ -104,6 +104,26 @@ def bench_papers(repo: Path, labels: Path | None, table_file: Path | None) -> No
         write_atomically(table_file, text)
 
 
+@bench_group.command("logs")
+@repo_option
+@click.option(
+    "--sample", type=int, default=0, help="Show so many values beside their lines, to check by eye."
+)
+@table_option
+def bench_logs(repo: Path, sample: int, table_file: Path | None) -> None:
+    """How many lines with a number the log reader understands, over the logs of all pull requests."""
+    from harness.bench import logs
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
+            text, drawn = logs.table(repo, Path(scratch), sample)
+    except IntakeError as error:
+        raise BadInput(str(error)) from error
+    _say(text, table_file)
+    for value in drawn:
+        click.echo(value)
+
+
 @bench_group.command("leaderboard")
 @repo_option
 def bench_leaderboard(repo: Path) -> None:

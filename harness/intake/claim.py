@@ -113,7 +113,8 @@ def _claimed_line(
 def _may_be_of(log: Log, submission: Submission) -> bool:
     """Whether this script can have written the log: the log embeds it, or it prints the log's last results.
 
-    Only asked where the folder holds another script that could have.
+    Only asked where the folder holds another script that could have: one that has more lines of the embedded script, or as
+    many and fewer others. A small file has few of them, however little it differs in number.
     """
     others = [n for n in submission.files if n.endswith(".py") and n != _script_name(submission)]
     if submission.script is None or not others:
@@ -123,12 +124,18 @@ def _may_be_of(log: Log, submission: Submission) -> bool:
     for embedded in log.embedded():
         lines = set(_squeeze(embedded).split("\n"))
         if len(lines) > 100:
-            mine = len(lines ^ set(_squeeze(source).split("\n")))
-            return all(mine <= len(lines ^ set(_squeeze(rival).split("\n"))) for rival in rivals)
+            mine = _likeness(lines, source)
+            return all(mine >= _likeness(lines, rival) for rival in rivals)
     labels = [s.label for s in log.finals()[-4:]]
     if any(may_print(source, label) for label in labels):
         return True
     return not any(may_print(rival, label) for rival in rivals for label in labels)
+
+
+def _likeness(lines: set[str], source: str) -> tuple[int, int]:
+    """How many of the lines a script has, and (negative) how many lines only one of the two has."""
+    own = set(_squeeze(source).split("\n"))
+    return len(lines & own), -len(lines ^ own)
 
 
 def may_print(source: str, label: str) -> bool:

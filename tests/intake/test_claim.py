@@ -307,3 +307,12 @@ def test_numbers_beyond_measure_are_none(submit: Callable[..., Submission]) -> N
     claim = claimed_configuration(submit(submission__json=data, a__log=log(1.2345)))
     assert claim.claimed_bpb == 1.2345
     assert claim.artifact_bytes is None or claim.artifact_bytes < 10**18
+
+
+def test_a_small_file_beside_is_not_the_script_that_a_log_embeds(submit: Callable[..., Submission]) -> None:
+    older = SCRIPT + "".join(f"old_{n} = {n}\n" for n in range(150))
+    newer = SCRIPT + "".join(f"new_{n} = {n}\n" for n in range(400))
+    files = {"helper__py": "import os\n\nBYTES = 2\n", "a__log": older + "=" * 100 + "\n" + log(1.2345)}
+    assert claimed_configuration(submit(newer, submission__json={"val_bpb": 1.2345}, **files)).log == "a.log"
+    files["helper__py"] = older
+    assert claimed_configuration(submit(newer, submission__json={"val_bpb": 1.2345}, **files)).log is None

@@ -44,6 +44,11 @@ def fixed_per_token(settings: Sequence[Printed], until: int) -> tuple[float, int
     return None
 
 
+def is_step_with_loss(text: str) -> bool:
+    """Whether a line tells of a training step and its loss."""
+    return _STEP.match(text) is not None and _TRAIN_LOSS.search(text) is not None
+
+
 def training_loss(log: Log, outer: Iterable[tuple[int, str]], until: int) -> tuple[float, Evidence] | None:
     """(nats per token, the last line) of the training loss at the end of the run that scored at line `until`."""
     found = [
