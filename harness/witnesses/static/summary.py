@@ -22,6 +22,7 @@ from harness.witnesses.static.detectors import (
     order_facts,
     part_facts,
     table_facts,
+    target_facts,
     training_time,
 )
 from harness.witnesses.static.events import Event, Note, Read, Update
@@ -42,6 +43,7 @@ DETECTORS = (
     training_time.detect,
     gate_facts.detect,
     answer_facts.detect,
+    target_facts.detect,
     part_facts.detect,
     limit_facts.detect,
     byte_facts.detect,
