@@ -125,8 +125,10 @@ def test_a_changed_future(future: Future, rule: str, status: Status) -> None:
 
 
 def test_auto_asks_only_where_something_is_open() -> None:
-    clean = [Finding(r, Status.PASS, "") for r in ("C1", "C3", "B1", "N2")]
+    clean = [Finding(r, Status.PASS, "", grade=Grade.TRACE) for r in ("C1", "C3", "B1", "N2")]
     assert chosen("auto", clean) == ()
+    read = dataclasses.replace(clean[0], grade=Grade.STATIC)
+    assert chosen("auto", [read, *clean[1:]]) == (INCOMPRESSIBILITY, "future")
     assert chosen("none", clean) == ()
     assert INCOMPRESSIBILITY in chosen("all", clean)
     assert INCOMPRESSIBILITY in chosen("auto", [*clean, Finding("N2", Status.REVIEW, "")])
@@ -135,7 +137,7 @@ def test_auto_asks_only_where_something_is_open() -> None:
     assert AGAIN in chosen("auto", [*clean, Finding("D4", Status.REVIEW, "")])
     assert REPEATING in chosen("auto", [*clean, Finding("C2", Status.REVIEW, "")])
     assert REPEATING not in chosen("auto", [*clean, Finding("C3", Status.FAIL, "")])
-    with pytest.raises(ValueError, match="probes are"):
+    with pytest.raises(ValueError, match="no experiment"):
         chosen("some", clean)
     assert chosen("future, incompressibility", clean) == ("future", "incompressibility")
 
