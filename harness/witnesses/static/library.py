@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import losses, updates
+from harness.witnesses.static import losses, operators, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine, unknown
 from harness.witnesses.static.values import (
@@ -242,6 +242,11 @@ def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, 
     """Call a library function by its model, else take the result as made of the arguments."""
     if reaches_out(callee, args):
         m.emit(Note(**m.where(), what="network"))
+    own = operators.find(m, callee.path)
+    if own is not None:
+        from harness.witnesses.static import calling
+
+        return calling.call(m, own, args, kwargs)
     model = EXTERNAL.get(callee.path) or EXTERNAL.get("." + callee.tail)
     if model is not None:
         return model(m, args, kwargs)

@@ -150,6 +150,7 @@ class Machine:
         self.disk: dict[str, Taint] = {}
         self.arrays = CLEAN
         self.hooks: list[tuple[Obj | None, Value, int]] = []
+        self.operators: dict[str, Fn] = {}
         self.notes: list[str] = []
         self.passes: dict[Any, Any] = {}
         self.inside = False

@@ -517,8 +517,8 @@ def unhook(m: Machine, handle: Obj) -> Val:
 def call_optimizer(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """A method of an optimizer."""
     if name == "step":
-        updates.step(m, list(obj.owners.values()) or waiting(m))
-    elif name == "zero_grad":
+        return step_with(m, obj, args[0] if args else kwargs.get("closure"))
+    if name == "zero_grad":
         updates.zero_grad(m, list(obj.owners.values()))
     elif name == "add_param_group":
         from harness.witnesses.static import library
@@ -527,6 +527,17 @@ def call_optimizer(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: d
     elif name == "state_dict":
         return Val()
     return Val()
+
+
+def step_with(m: Machine, optimizer: Obj, closure: Value | None) -> Value:
+    """`optimizer.step(closure)`: what is given computes the loss and its gradients, and the step follows; its loss."""
+    from harness.witnesses.static import calling
+
+    loss: Value = Val()
+    if closure is not None and const(closure) is not None:
+        loss = calling.call(m, closure, [], {})
+    updates.step(m, list(optimizer.owners.values()) or waiting(m))
+    return loss
 
 
 def waiting(m: Machine) -> list[Obj]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.intake import syntax
-from harness.witnesses.static import losses
+from harness.witnesses.static import losses, operators
 from harness.witnesses.static.events import Branch, Loss, Update
 from harness.witnesses.static.machine import Env, Machine, unknown
 from harness.witnesses.static.values import (
@@ -578,6 +578,8 @@ def decorated(m: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, made: Fn
             made.kind = path[9:].removesuffix("method")
         elif path.startswith("triton") and path.rsplit(".", 1)[-1] in ("jit", "autotune", "heuristics"):
             made.kind = "kernel"
+        elif operators.registers(path) and isinstance(decorator, ast.Call) and decorator.args:
+            operators.register(m, evaluate(m, decorator.args[0], env), made)
         elif isinstance(value, Fn):
             if isinstance(decorator, ast.Call):
                 value = evaluate(m, decorator, env)

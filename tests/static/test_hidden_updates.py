@@ -1,0 +1,76 @@
+"""Updates and losses that are reached through torch: an optimizer that calls a closure, an operator of the script's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static import scripts
+from tests.static.test_order import kinds, look
+
+CLOSURE = scripts.SLOT.replace(
+    """        opt = torch.optim.AdamW([shift], lr=1e-2)
+        for _ in range(8):
+            opt.zero_grad()
+            F.cross_entropy((out + shift).flatten(0, 1), y.flatten()).backward()
+            opt.step()
+""",
+    """        opt = torch.optim.LBFGS([shift], lr=1e-1)
+
+        def again():
+            opt.zero_grad()
+            miss = F.cross_entropy((out + shift).flatten(0, 1), y.flatten())
+            miss.backward()
+            return miss
+
+        for _ in range(8):
+            opt.step({given})
+""",
+)
+
+OPERATOR = """
+import triton
+import triton.language as tl
+
+PLACE = "ours"
+
+@triton.jit
+def rows(scores, wanted, out, width: tl.constexpr):
+    row = tl.program_id(0)
+    there = tl.load(scores + row * width + tl.load(wanted + row))
+    tl.store(out + row, -there)
+
+@torch.library.custom_op(f"{PLACE}::{name}", mutates_args=())
+def by_rows(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    out = torch.empty((scores.shape[0],), dtype=torch.float32)
+    rows[(scores.shape[0],)](scores, wanted, out, scores.shape[1])
+    return out
+
+@by_rows.register_fake
+def _(scores, wanted):
+    return scores.new_empty((scores.shape[0],))
+
+class Fused(Net):
+    def forward(self, ids, targets):
+        return torch.ops.ours.{name}(self.logits(ids).flatten(0, 1), targets.flatten())
+
+"""
+
+
+@pytest.mark.parametrize("given", ["again", "closure=again"])
+def test_an_optimizer_calls_the_closure_that_it_steps_with(given: str) -> None:
+    assert kinds(look(scripts.script(CLOSURE.replace("{given}", given)))) == {"slot"}
+
+
+@pytest.mark.parametrize("name", ["soft_ce", "soft_ce.default"])
+def test_an_operator_of_the_scripts_own_trains_as_its_body_says(name: str) -> None:
+    bare = name.partition(".")[0]
+    fused = OPERATOR.replace("{PLACE}::{name}", f"{{PLACE}}::{bare}").replace("{name}", name)
+    source = scripts.script(fused + scripts.BEFORE).replace("net = Net(", "net = Fused(")
+    assert "train_on_val_before_score" in kinds(look(source))
+
+
+def test_an_operator_of_the_scripts_own_is_legal_after_the_score() -> None:
+    fused = OPERATOR.replace("{name}", "soft_ce")
+    found = look(scripts.script(fused + scripts.SCORE_FIRST).replace("net = Net(", "net = Fused("))
+    assert kinds(found) == set()
+    assert found.updates
