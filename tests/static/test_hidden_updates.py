@@ -74,3 +74,27 @@ def test_an_operator_of_the_scripts_own_is_legal_after_the_score() -> None:
     found = look(scripts.script(fused + scripts.SCORE_FIRST).replace("net = Net(", "net = Fused("))
     assert kinds(found) == set()
     assert found.updates
+
+
+LISTED = (
+    scripts.TARGET_IN_KEY.replace(
+        "    total, count",
+        """    contexts = [context_counts for _ in range(s.epochs)]
+    pairs = [pair_counts for _ in range(s.epochs)]
+    stored = torch.load("counts.pt")
+    for order in range(s.epochs):
+        if f"pairs{order}" in stored:
+            contexts[order] = stored[f"contexts{order}"].numpy().copy()
+            pairs[order] = stored[f"pairs{order}"].numpy().copy()
+    total, count""",
+        1,
+    )
+    .replace("pair_counts[key]", "pairs[start % s.epochs][key]")
+    .replace("context_counts[context]", "contexts[start % s.epochs][context]")
+    .replace("at(context_counts", "at(contexts[start % s.epochs]")
+    .replace("at(pair_counts", "at(pairs[start % s.epochs]")
+)
+
+
+def test_a_table_in_a_list_stays_one_where_a_stored_table_may_take_its_place() -> None:
+    assert "ngram_target_in_key" in kinds(look(scripts.script(LISTED)))

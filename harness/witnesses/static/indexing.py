@@ -364,9 +364,18 @@ def set_element(container: Seq, index: Value, value: Value) -> None:
         items[at] = held
     elif items is not None and len(items) <= 16 and container.box.any is None:
         for i, item in enumerate(items):
-            items[i] = join(item, held)
+            items[i] = replaced(item, held)
     else:
-        container.box.any = held if container.box.any is None else join(container.box.any, held)
+        container.box.any = held if container.box.any is None else replaced(container.box.any, held)
+
+
+def replaced(before: Value, held: Value) -> Value:
+    """What an entry may be once another may stand there: an array stays one, and what is written later is still found."""
+    if not (isinstance(before, Val) and before.storage and isinstance(held, Val)):
+        return join(before, held)
+    before.const, before.low, before.high = NO, None, None
+    before.taint = before.taint | held.taint
+    return before
 
 
 def put_item(m: Machine, container: Map, key: Value, value: Value) -> None:
