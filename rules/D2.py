@@ -5,11 +5,12 @@ What it does
     tokens that is the denominator that was used. For the fixed first 50,000 documents it is the same for every
     tokenizer: 151.08 million bytes, CaseOps included (its sidecar counts the raw text); logs of the first days, on an
     older export, give 155.77 million. A larger denominator lowers the score without predicting anything better; a
-    smaller one means that only part of the text was scored. Where the claimed line counts its bytes itself, that count is
-    compared. Where the log nowhere states a loss beside a BPB, the training loss takes its place: no merged record claims
-    more than 9 % below it, so a score far below was divided by too many bytes, or is not the model's own. A record on a
-    tokenizer that nobody else uses must show its count of tokens (the README wants certainty of a new tokenizer): where no
-    log does, loss and BPB alone are a question.
+    smaller one means that only part of the text was scored. Where the claimed line counts its bytes or tokens itself,
+    that count is compared: a sample of the tokens need not have the text's bytes per token. Where the log nowhere
+    states a loss beside a BPB, the training loss takes its place: no merged record claims more than 9 % below it, so
+    a score far below was divided by too many bytes, or is not the model's own. A record on a tokenizer that nobody
+    else uses must show its count of tokens (the README wants certainty of a new tokenizer): where no log does, loss
+    and BPB alone are a question.
 
 Why it breaks the score
     BPB is bits over bytes. Counting the leading space twice, byte-fallback tokens as three bytes, or the bytes of a
@@ -81,6 +82,11 @@ def bytes_behind_the_score(case: Case) -> Finding:
         return _without_a_loss(case, run)
     if run.val_tokens is None:
         return _by_tokenizer(case, run, run.bytes_per_token)
+    if run.scored_tokens is not None and run.scored_tokens.value < run.val_tokens.value * (1.0 - _NEAR):
+        scored, held = int(run.scored_tokens.value), int(run.val_tokens.value)
+        return _too_few(
+            case, run, f"The claimed line counts {scored:,} tokens, the validation set has {held:,}"
+        )
     implied = run.bytes_per_token * run.val_tokens.value
     told = (
         f"The claimed line implies {run.bytes_per_token:.4f} bytes per token, over {int(run.val_tokens.value):,} tokens "

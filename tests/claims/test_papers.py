@@ -273,6 +273,21 @@ def test_bytes_that_the_claimed_line_counts(
     assert (found.status, found.category) == (status, category)
 
 
+@pytest.mark.parametrize(
+    ("track", "status", "category"),
+    [("record", Status.REVIEW, "partial_val"), ("non_record", Status.PASS, None)],
+)
+def test_a_sample_of_the_tokens_has_bytes_of_its_own(
+    judge: Judge, track: str, status: Status, category: str | None
+) -> None:
+    text = log(denominator=int(BYTES * 1.023))
+    found = judge("D2", text)
+    assert (found.status, found.category) == (Status.FAIL, "byte_count")
+    sampled = text.replace(" eval_time:", " scored_tokens:32736 eval_time:")
+    found = judge("D2", sampled, track=track)
+    assert (found.status, found.category) == (status, category)
+
+
 def test_bytes_of_the_artifact_on_the_claimed_line_are_not_those_of_the_text(judge: Judge) -> None:
     size = "Total submission size int6+lzma: 15900000 bytes\n"
     found = judge("D2", bare("final val_bpb:1.123400 bytes:15900000", tail=size))

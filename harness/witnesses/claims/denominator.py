@@ -12,6 +12,9 @@ from harness.witnesses.claims.log import Log, Printed, ScoreLine, Size
 _BYTES = re.compile(
     r"(?i)(?<![a-z_])(?:(?:val|eval|scored|text)_)?bytes\s?[:=]\s?(\d{1,3}(?:,\d{3}){1,4}|\d{5,12})\b"
 )
+_TOKENS = re.compile(
+    r"(?i)(?<![a-z_])(?:scored|eval(?:uated)?)_tokens\s?[:=]\s?(\d{1,3}(?:,\d{3}){1,4}|\d{3,12})\b"
+)
 _PER_TOKEN = re.compile(r"(?i)bytes[_ ]per[_ ]token(?:_mean|_avg)?")
 _TRAIN_LOSS = re.compile(
     r"(?i)(?<!val_)(?<!val )(?<!eval_)(?<!eval )(?<![a-z])(?:train[_ ])?loss[\"']?\s{0,3}[:=]?\s{0,3}(\d{1,2}\.\d{2,8})"
@@ -31,6 +34,12 @@ def scored_bytes(line: ScoreLine, sizes: Iterable[Size]) -> int | None:
     count = int(match[1].replace(",", ""))
     alike = any(abs(size.bytes / count - 1.0) <= _LIKE for size in sizes)
     return None if alike and "tokens" not in line.text else count
+
+
+def scored_tokens(line: ScoreLine) -> int | None:
+    """The tokens that the score line itself says were scored."""
+    match = _TOKENS.search(line.text)
+    return int(match[1].replace(",", "")) if match else None
 
 
 def fixed_per_token(settings: Sequence[Printed], until: int) -> tuple[float, int] | None:

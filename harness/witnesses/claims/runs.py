@@ -9,7 +9,12 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from harness.case import Evidence
-from harness.witnesses.claims.denominator import fixed_per_token, scored_bytes, training_loss
+from harness.witnesses.claims.denominator import (
+    fixed_per_token,
+    scored_bytes,
+    scored_tokens,
+    training_loss,
+)
 from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
 from harness.witnesses.claims.submission_json import agrees
 
@@ -61,9 +66,9 @@ class RunFacts:
     """One run as its log tells it. Times in milliseconds, sizes in bytes; None where the log is silent.
 
     `usual_bytes_per_token` is the median over the log's other score lines of what they imply.
-    `scored_bytes` is the count of bytes that the score line itself states, `fixed_per_token` bytes per token that the log
-    prints as a setting, `gates` the counts of gates that read the token to come, `train_loss` the training loss (nats per
-    token) at the end of the run.
+    `scored_bytes` and `scored_tokens` are counts that the score line itself states, `fixed_per_token` bytes per token that
+    the log prints as a setting, `gates` the counts of gates that read the token to come, `train_loss` the training loss
+    (nats per token) at the end of the run.
     `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes.
     """
@@ -87,6 +92,7 @@ class RunFacts:
     calibration: Calibration | None = None
     usual_bytes_per_token: float | None = None
     scored_bytes: Stated | None = None
+    scored_tokens: Stated | None = None
     fixed_per_token: Stated | None = None
     train_loss: Stated | None = None
     gates: tuple[tuple[str, Stated], ...] = ()
@@ -126,6 +132,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         calibration=_calibration(log, stop, line.line),
         usual_bytes_per_token=_usual(log, line),
         scored_bytes=_scored(log, line),
+        scored_tokens=_tokens(log, line),
         fixed_per_token=_fixed(log, line.line),
         train_loss=Stated(*trained) if trained else None,
         gates=tuple((k, found) for k in _GATES if (found := _number(log, (k,), line.line)) is not None),
@@ -134,6 +141,11 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
 
 def _scored(log: Log, line: ScoreLine) -> Stated | None:
     count = scored_bytes(line, log.sizes)
+    return Stated(count, log.evidence(line.line)) if count is not None else None
+
+
+def _tokens(log: Log, line: ScoreLine) -> Stated | None:
+    count = scored_tokens(line)
     return Stated(count, log.evidence(line.line)) if count is not None else None
 
 
