@@ -3,7 +3,8 @@
 What it does
     Looks for the fingerprints of training data that was made with too small a validation set: more training shards than
     the published set can have, or a call of the preparation script that sets aside fewer than the first 50,000
-    documents while the log reads data prepared on that machine, or a sentence that says so of the shards. A command that
+    documents while the log reads data prepared on that machine, or a sentence that says so of the shards, or one that the
+    validation shard is what was trained on. A command that
     gives a validation shard the name of a training shard fails where the log counts no other.
 
 Why it breaks the score
@@ -62,6 +63,11 @@ def train_and_val_apart(case: Case) -> Finding:
         shown = lines(renamed[0].evidence, shards)
         status = Status.FAIL if alone else Status.REVIEW
         return capped(case, Finding("D3", status, told, "train_on_val_before_score", Grade.CLAIM, shown))
+    trained = next((p for p in case.claims.preparations if p.trained), None)
+    if trained is not None:
+        told = "The papers say that the model was trained on the validation shard."
+        shown = lines(trained.evidence, shards)
+        return Finding("D3", Status.REVIEW, told, "train_on_val_before_score", Grade.CLAIM, shown)
     if shards is not None and shards.value > _MOST_SHARDS:
         told = (
             f"The log counts {int(shards.value):,} training shards: more than the published set has, so the data was "

@@ -15,6 +15,13 @@ _TOLD = re.compile(
     r"(?i)\btrain(?:ing)?[ _-]shards?\b[^.\n]{0,40}\b(?:are|is|match\w*|come|were|was|made|built)\b.{0,160}?"
     r"\bval[-_]docs`?\s?=\s?`?(\d{1,3}(?:[_,]?\d{3}){0,2})\b"
 )
+_TRAINED = re.compile(
+    r"(?i)\bval(?:idation)?[- ]only[- ]train\w*|\btrain(?:s|ed|ing)?\b[^.\n]{0,40}\bon (?:the )?(?:val|eval)\w* shards?\b"
+    r"|\bTRAIN_FILES=\S{0,200}fineweb_val"
+)
+_NOT = re.compile(
+    r"(?i)\b(?:not?|never|without|nor|neither|none|zero|avoid\w*|forbid\w*|illegal|invalid|unlike)\b|n't\b"
+)
 _DENIED = re.compile(r"(?i)\b(?:not|never|no|instead|unlike|rather|fix\w*|avoid\w*)\b|50[_,]?000|50k")
 _DEFAULT = re.compile(r"--val-docs\"[^\n]{0,120}default\s?=\s?([\d_]{1,12})")
 
@@ -24,7 +31,8 @@ class Preparation:
     """One call of a data-preparation script; `val_docs` as the call or the script's default says.
 
     `renamed` is a command that gives a validation shard the name of a training shard. `told` marks a sentence that says
-    with how many the training shards were made, where no command does.
+    with how many the training shards were made, where no command does; `trained` one that says that the validation shard
+    is what was trained on.
     """
 
     evidence: Evidence
@@ -32,6 +40,7 @@ class Preparation:
     by_default: bool
     renamed: bool = False
     told: bool = False
+    trained: bool = False
 
 
 def preparations(submission: Submission) -> tuple[Preparation, ...]:
@@ -46,6 +55,9 @@ def preparations(submission: Submission) -> tuple[Preparation, ...]:
             if _RENAMED.search(line[:2000]):
                 shown = Evidence(name, number, line.strip()[:300])
                 found.append(Preparation(shown, None, by_default=False, renamed=True))
+            if _trained(line[:2000]):
+                shown = Evidence(name, number, line.strip()[:300])
+                found.append(Preparation(shown, None, by_default=False, trained=True))
             if _CALL.search(line[:2000]) and re.search(r"\bpython|\.py\s+--", line[:2000]):
                 call = " ".join(lines[number - 1 : number + 8]).split(" && ")[0]
                 stated = _VAL_DOCS.search(call)
@@ -54,6 +66,12 @@ def preparations(submission: Submission) -> tuple[Preparation, ...]:
             elif (told := _told(line[:2000])) is not None:
                 found.append(Preparation(Evidence(name, number, line.strip()[:300]), told, False, told=True))
     return tuple(found)
+
+
+def _trained(line: str) -> bool:
+    """Whether a line says that the validation shard is the training data, and denies nothing before it says so."""
+    match = _TRAINED.search(line)
+    return match is not None and _NOT.search(line[max(0, match.start() - 60) : match.end()]) is None
 
 
 def _told(line: str) -> int | None:
