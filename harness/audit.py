@@ -123,14 +123,14 @@ def _experiment(
 ) -> Case:
     """Make the probes that the findings so far call for, while the run's files are still there."""
     assert options.sandbox is not None
-    wanted = probes.chosen(options.probes, judge(case, []))
+    findings, mode = judge(case, []), options.probes
+    wanted = probes.chosen(mode, findings)
     if not wanted:
         return case
     progress("experimenting")
     lab = probes.Laboratory(case, world, out / "probes", options.cache, options.sandbox, options.seconds)
-    found = _guard(
-        "probes", failures, lambda: probes.experiment(lab, wanted, thorough=options.probes != "auto")
-    )
+    thorough, plain = mode != "auto", probes.merely_read(mode, findings)
+    found = _guard("probes", failures, lambda: probes.experiment(lab, wanted, thorough=thorough, plain=plain))
     return dataclasses.replace(case, probes=found)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.case import Case, Claim, Evidence, Finding, Grade, Origin, Status, Submission
 from harness.witnesses.probes import Future, Incompressibility, ProbeFacts, RandomRun
-from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, REPEATING, chosen
+from harness.witnesses.probes.choose import AGAIN, INCOMPRESSIBILITY, REPEATING, chosen, merely_read
 from harness.witnesses.static.facts import DEPENDS, Fact, Site, StaticFacts
 from rules.experiments import strengthened
 
@@ -129,6 +129,9 @@ def test_auto_asks_only_where_something_is_open() -> None:
     assert chosen("auto", clean) == ()
     read = dataclasses.replace(clean[0], grade=Grade.STATIC)
     assert chosen("auto", [read, *clean[1:]]) == (INCOMPRESSIBILITY, "future")
+    assert merely_read("auto", [read, *clean[1:]])
+    assert not merely_read("all", [read, *clean[1:]])
+    assert not merely_read("auto", [read, Finding("C3", Status.NOT_COVERED, "")])
     assert chosen("none", clean) == ()
     assert INCOMPRESSIBILITY in chosen("all", clean)
     assert INCOMPRESSIBILITY in chosen("auto", [*clean, Finding("N2", Status.REVIEW, "")])

@@ -19,6 +19,7 @@ from harness.witnesses.probes.choose import (
     REPEATING,
     TRANSPLANT,
     chosen,
+    merely_read,
 )
 from harness.witnesses.probes.facts import (
     Again,
@@ -50,16 +51,20 @@ __all__ = [
     "Transplant",
     "chosen",
     "experiment",
+    "merely_read",
 ]
 
 
-def experiment(lab: Laboratory, probes: Sequence[str], *, thorough: bool = False) -> ProbeFacts:
+def experiment(
+    lab: Laboratory, probes: Sequence[str], *, thorough: bool = False, plain: bool = False
+) -> ProbeFacts:
     """Make these experiments, side by side where there are cores for it: each is a chain of runs of one thread.
 
-    Those that were asked for by the user, not by what is open, are `thorough`: they look in more than one place."""
+    Those that were asked for by the user, not by what is open, are `thorough`: they look in more than one place.
+    Random tokens are `plain` where nothing is open."""
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         files = pool.submit(_of_files, lab, probes)
-        random = pool.submit(incompressibility, lab) if INCOMPRESSIBILITY in probes else None
+        random = pool.submit(incompressibility, lab, plain=plain) if INCOMPRESSIBILITY in probes else None
         later = pool.submit(future, lab, thorough=thorough) if FUTURE in probes else None
         copied = pool.submit(repeating, lab) if REPEATING in probes else None
         beside = pool.submit(neighbour, lab) if NEIGHBOUR in probes else None

@@ -52,6 +52,12 @@ def chosen(mode: str, findings: Sequence[Finding]) -> tuple[str, ...]:
     )
 
 
+def merely_read(mode: str, findings: Sequence[Finding]) -> bool:
+    """Whether random tokens are asked for only because causality passes by the code alone."""
+    asks = [f for f in findings if f.rule in _ASKS[INCOMPRESSIBILITY]]
+    return mode == "auto" and not any(f.status in _OPEN[INCOMPRESSIBILITY] for f in asks)
+
+
 def _open(probe: str, finding: Finding) -> bool:
     """Whether a finding leaves a question open that the probe may answer."""
     if finding.rule not in _ASKS[probe]:
