@@ -277,3 +277,15 @@ def test_a_model_trained_on_the_beginning_of_a_window_is_in_doubt() -> None:
     for part in ("x, y", "x[:, : s.seq - 1], y[:, : s.seq - 1]"):
         whole = CONTEXT.replace("net(x[:, :known], y[:, :known])", f"net({part})")
         assert kinds(look(scripts.script(whole))) == {"train_on_val_before_score"}
+
+
+def test_training_is_told_before_counting() -> None:
+    tuned = scripts.BEFORE[: scripts.BEFORE.index("@torch.no_grad()")] + PREFILLED.replace(
+        "before = mine[0]", "before = total_tokens"
+    ).replace(
+        "    total, count = 0.0, 0\n",
+        "    with torch.enable_grad():\n        tune(s, net, val)\n    total, count = 0.0, 0\n",
+    )
+    facts = look(scripts.script(tuned)).certain("train_on_val_before_score")
+    assert len(facts) == 2
+    assert facts[0].path[0].snippet == "opt.step()"

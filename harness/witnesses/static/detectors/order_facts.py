@@ -32,7 +32,8 @@ def kind_of(view: View, conflict: Conflict) -> str:
 
 
 def detect(view: View) -> list[Fact]:
-    """One fact for each place of update: the surest, and the one that names a second pass where there is one."""
+    """One fact for each place of update: the surest, and the one that names a second pass where there is one; those that a
+    loss makes before those that tokens make (what is started from counts of them and then trained)."""
     best: dict[tuple[int, int], tuple[Conflict, str]] = {}
     for conflict in view.conflicts:
         key = (conflict.update.file, conflict.update.line)
@@ -42,7 +43,8 @@ def detect(view: View) -> list[Fact]:
         before = best.get(key)
         if before is None or rank(conflict, kind) > rank(*before):
             best[key] = (conflict, kind)
-    return [describe(view, conflict, kind) for conflict, kind in best.values()]
+    ordered = sorted(best.values(), key=lambda pair: not pair[0].update.losses)
+    return [describe(view, conflict, kind) for conflict, kind in ordered]
 
 
 def never_read(view: View, update: Update) -> bool:
