@@ -2,7 +2,10 @@
 
 What it does
     Compares submission.json's score with the result lines of the logs: it must be one of them or their mean. Notes where
-    the README does not state it. It never fails a submission: papers are put right, runs are not.
+    the README does not state it, and where the tables of seeds in README or submission.json hold a score or an artifact's
+    bytes that the log of that seed contradicts. Such a number is a question where submission.json states another score
+    (by 0.001 BPB), or an artifact within the cap where the log's is over it. It never fails a submission: papers are put
+    right, runs are not.
 
 Why it breaks the score
     A score that no log states is a claim without evidence.
@@ -24,10 +27,14 @@ Since
 from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
-from rules.papers import lines
+from harness.witnesses.claims import ClaimFacts, Disagreement
+from rules.papers import accepted, lines
 from rules.registry import rule
 
 _APART = 0.003
+_ANOTHER = 0.001
+_CAP = 16_000_000
+_SHOWN = 3
 
 
 @rule("P2", title="Papers agree", categories=("packaging",), needs=("claims",))
@@ -40,14 +47,7 @@ def papers_agree(case: Case) -> Finding:
     silent = "" if facts.readme_states_score is not False else " The README does not state it."
     claimed = f"{facts.score.value:g}"
     if facts.score_stated:
-        shown = lines(facts.claimed.score) if facts.claimed else ()
-        return Finding(
-            "P2",
-            Status.PASS,
-            f"The logs state the claimed {claimed}.{silent}",
-            grade=Grade.CLAIM,
-            evidence=shown,
-        )
+        return _tables(case, facts, f"The logs state the claimed {claimed}.{silent}")
     nearest = facts.claimed
     if nearest is None:
         told = f"No log comes near the claimed {claimed}.{silent}"
@@ -58,3 +58,37 @@ def papers_agree(case: Case) -> Finding:
     if near or case.submission.track == "non_record":
         return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
+
+
+def _tables(case: Case, facts: ClaimFacts, told: str) -> Finding:
+    """The claimed score is stated; what the tables say of each seed may still be contradicted by its log."""
+    shown = lines(facts.claimed.score) if facts.claimed else ()
+    if facts.disagreements:
+        named = "; ".join(_named(d) for d in facts.disagreements[:_SHOWN])
+        more = len(facts.disagreements) - _SHOWN
+        told += (
+            f" But the papers' tables and the logs differ: {named}{f'; and {more} more' if more > 0 else ''}."
+        )
+        shown = lines(*(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
+    if (
+        not any(_asked(d) for d in facts.disagreements)
+        or accepted(case)
+        or case.submission.track == "non_record"
+    ):
+        return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
+    return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
+
+
+def _asked(found: Disagreement) -> bool:
+    """Whether a difference bears on the claim: another score in submission.json, or the cap between the two sizes."""
+    if found.kind == "bytes":
+        return found.stated <= _CAP < found.nearest
+    return found.evidence[0].file.endswith(".json") and abs(found.stated - found.nearest) > _ANOTHER
+
+
+def _named(found: Disagreement) -> str:
+    """One difference in words."""
+    digits = ",.0f" if found.kind == "bytes" else ".5f"
+    where = found.evidence[0].file
+    unit = "bytes" if found.kind == "bytes" else "BPB"
+    return f"seed {found.seed}, {where} {found.stated:{digits}} {unit}, {found.evidence[1].file} {found.nearest:{digits}}"

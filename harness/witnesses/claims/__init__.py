@@ -7,6 +7,7 @@ import functools
 import lzma
 
 from harness.case import Claim, Evidence, Submission
+from harness.witnesses.claims.agreement import Disagreement, disagreements
 from harness.witnesses.claims.arithmetic import Slip, slips
 from harness.witnesses.claims.code import CodeOfLog, code_of
 from harness.witnesses.claims.configuration import Difference, differences
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimFacts",
     "CodeOfLog",
     "Difference",
+    "Disagreement",
     "Packaging",
     "Preparation",
     "RunFacts",
@@ -63,7 +65,8 @@ class ClaimFacts:
     """What the submission's papers say. `claimed` is the claimed run, `runs` every run whose log prints the same label.
 
     `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
-    `pairs` are BPB and loss (nats per token) that submission.json states side by side.
+    `pairs` are BPB and loss (nats per token) that submission.json states side by side, `disagreements` what the papers say
+    of a seed and its log contradicts.
     """
 
     claimed: RunFacts | None
@@ -79,6 +82,7 @@ class ClaimFacts:
     differences: tuple[Difference, ...] = ()
     slips: tuple[Slip, ...] = ()
     pairs: tuple[tuple[float, float, Evidence], ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -117,6 +121,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
             (c.value, loss, Evidence(json_name or "", 0, f"{c.name} {c.value:g}, val_loss {loss:g}"))
             for c, loss in score_pairs(data)
         ),
+        disagreements=disagreements(submission, logs, data, json_name),
     )
 
 

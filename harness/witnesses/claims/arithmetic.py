@@ -56,16 +56,42 @@ class _Share:
 def slips(submission: Submission) -> tuple[Slip, ...]:
     """What does not add up in the READMEs at the top of the folder. Figures said to be approximate are left alone."""
     found: list[Slip] = []
-    for name in sorted(submission.files):
-        if "/" in name or not PurePosixPath(name).name.lower().startswith("readme"):
-            continue
-        lines = [line[:2_000] for line in read_text(submission, name).split("\n")[:_MOST_LINES]]
+    for name, lines in _readmes(submission):
         tables = list(_tables(name, lines))
         for table in tables:
             found += [*_means(table), *_counts(table)]
         found += _headlines(name, lines, tables)
         found += _contradictions([*_told(name, lines), *(s for t in tables for s in _tabled(t))])
     return tuple(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedTable:
+    """A table of a README whose rows are seeds: column titles in small letters; (line, seed, cells, text) of each row."""
+
+    name: str
+    head: list[str]
+    rows: list[tuple[int, int, list[str], str]]
+
+
+def seed_tables(submission: Submission) -> Iterator[SeedTable]:
+    """The tables of seeds in the READMEs at the top of the folder, emphasis taken off."""
+    for name, lines in _readmes(submission):
+        for table in _tables(name, lines):
+            rows = [
+                (number, int(seed[1]), cells, text)
+                for number, cells, text in table.rows
+                if cells and (seed := _SEED.match(cells[0])) is not None
+            ]
+            if rows and "seed" in table.head[0]:
+                yield SeedTable(name, table.head, rows)
+
+
+def _readmes(submission: Submission) -> Iterator[tuple[str, list[str]]]:
+    """(name, lines) of each README at the top of the folder."""
+    for name in sorted(submission.files):
+        if "/" not in name and PurePosixPath(name).name.lower().startswith("readme"):
+            yield name, [line[:2_000] for line in read_text(submission, name).split("\n")[:_MOST_LINES]]
 
 
 def _tables(name: str, lines: Sequence[str]) -> Iterator[_Table]:

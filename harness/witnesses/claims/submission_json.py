@@ -76,6 +76,15 @@ def score_pairs(data: Any) -> list[tuple[Claimed, float]]:
     ]  # fmt: skip
 
 
+def seed_entries(data: Any) -> list[tuple[str, int, float, int]]:
+    """(field, seed, value, decimals) of every number that lies in a table of seeds."""
+    return [
+        (".".join(path), seed, float(value), _decimals(value))
+        for path, value in _numbers(data, (), 0)
+        if any("seed" in p.lower() for p in path[:-1]) and (seed := _seed_of(path)) is not None
+    ]
+
+
 def _rank(path: tuple[str, ...]) -> int | None:
     """How likely a field is the claimed score, 0 first; None for another number."""
     name, whole = path[-1].lower(), ".".join(path).lower()
