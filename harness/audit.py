@@ -55,7 +55,7 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
     """Audit one submission. Raises SandboxUnavailable; every other failure of ours becomes the verdict ERROR."""
     failures: list[str] = []
     claim = Claim()
-    case = Case(submission, claim, static_only=options.sandbox is None)
+    case = Case(submission, claim, static_only=options.sandbox is None, limits=options.policy.limits)
     if submission.script is not None:
         progress("reading what the submission claims")
         claim = _guard("claimed configuration", failures, lambda: claimed_configuration(submission)) or claim

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.limits import CHALLENGE, Limits
+
 if TYPE_CHECKING:
     from harness.analysis import Analysis
     from harness.emulate import Run
@@ -250,6 +252,7 @@ class Case:
     analysis: Analysis | None = None
     probes: ProbeFacts | None = None
     rerun: RerunFacts | None = None
+    limits: Limits = CHALLENGE
 
 
 @dataclasses.dataclass(frozen=True)

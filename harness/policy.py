@@ -12,6 +12,9 @@ submissions:
     reason = "merged at 16,638,953 bytes"
     expires = 2026-12-31
 
+    [limits]                           # where they are not the challenge's
+    artifact-bytes = 16_000_000
+
 A finding keeps its status and its evidence; the policy adds what counts for the verdict, and why. Where it names neither
 gate nor warn, S1 only warns: whether a result is a record is another question than whether it is legal.
 """
@@ -20,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,6 +32,7 @@ from typing import Any
 from harness.case import Exemption, Finding, Status
 from harness.intake.errors import IntakeError
 from harness.intake.git import Repository
+from harness.limits import CHALLENGE, Limits
 from rules.dates import ruled
 from rules.registry import all_rules
 
@@ -35,7 +40,7 @@ FILE, TABLE_FILE, TABLE = "auditor.toml", "pyproject.toml", "pgolf-audit"
 WARN = frozenset(("S1",))
 """Rules that only warn where the host says nothing."""
 _OPEN = (Status.FAIL, Status.REVIEW, Status.NOT_COVERED)
-_KEYS = {"rules-as-of", "gate", "warn", "waiver"}
+_KEYS = {"rules-as-of", "gate", "warn", "waiver", "limits"}
 _WAIVER_KEYS = {"rule", "folder", "reason", "expires"}
 
 
@@ -56,6 +61,7 @@ class Policy:
     as_of: datetime.date | None = None
     warn: frozenset[str] = WARN
     waivers: tuple[Waiver, ...] = ()
+    limits: Limits = CHALLENGE
     today: datetime.date = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC).date()
     )
@@ -64,12 +70,18 @@ class Policy:
         """Equal for policies that today decide alike."""
         running = sorted(repr(w) for w in self.waivers if w.expires >= self.today)
         expired = sorted(repr(w) for w in self.waivers if w.expires < self.today)
-        return repr((self.as_of, sorted(self.warn), running, expired))
+        return repr((self.as_of, sorted(self.warn), running, expired, self.limits))
 
 
 def exempted(findings: Iterable[Finding], policy: Policy, folder: str) -> tuple[Finding, ...]:
     """The findings on a submission folder, each with what the policy says of it."""
-    return tuple(_judged(finding, policy, folder) for finding in findings)
+    return tuple(_judged(_limited(finding, policy), policy, folder) for finding in findings)
+
+
+def _limited(finding: Finding, policy: Policy) -> Finding:
+    """The finding with a word on the limits it was held against, where the host chose them."""
+    told = policy.limits.told(finding.rule)
+    return dataclasses.replace(finding, summary=f"{finding.summary} {told}") if told else finding
 
 
 def _judged(finding: Finding, policy: Policy, folder: str) -> Finding:
@@ -151,7 +163,26 @@ def _parse(data: bytes, where: str, *, table: bool) -> Policy | None:
     waivers = document.get("waiver", [])
     if not isinstance(waivers, list):
         raise IntakeError(f"waiver in {where} is no list: write [[waiver]].")
-    return Policy(as_of, frozenset(warn), tuple(_waiver(w, where) for w in waivers))
+    return Policy(as_of, frozenset(warn), tuple(_waiver(w, where) for w in waivers), _limits(document, where))
+
+
+def _limits(document: Any, where: str) -> Limits:
+    """The host's limits: above zero, bytes whole, the p-value below 1."""
+    where = f"limits in {where}"
+    given = document.get("limits", {})
+    names = {f.name.replace("_", "-"): f for f in dataclasses.fields(Limits)}
+    _known(given, set(names), where)
+    found: dict[str, float] = {}
+    for name, value in given.items():
+        whole = isinstance(names[name].default, int)
+        kind = "whole number" if whole else "number"
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise IntakeError(f"{name} of {where} is no {kind}.")
+        if not 0 < value < math.inf or (name == "significance-p" and value >= 1):
+            bound = "between 0 and 1" if name == "significance-p" else "above 0"
+            raise IntakeError(f"{name} of {where} must be {bound}.")
+        found[names[name].name] = value if whole else float(value)
+    return Limits(**found)  # type: ignore[arg-type]
 
 
 def _waiver(given: Any, where: str) -> Waiver:

@@ -41,7 +41,6 @@ from rules.evidence import capped
 from rules.registry import rule
 from rules.reruns import full_scale
 
-CAP = 16_000_000
 _MINIFIED = 2  # how much shorter than plain LZMA a minified and packed script gets at most
 
 
@@ -63,9 +62,11 @@ def _stated(case: Case) -> Finding:
         return _recounted(case, artifact, artifact.recount, logged)
     if logged is not None:
         certain = case.claims.score_stated and case.submission.track != "non_record"
-        status = Status.PASS if logged <= CAP else Status.FAIL if certain else Status.REVIEW
+        status = (
+            Status.PASS if logged <= case.limits.artifact_bytes else Status.FAIL if certain else Status.REVIEW
+        )
         return _finding(
-            case, status, f"The claimed log states an artifact of {logged:,} bytes{_against(logged)}."
+            case, status, f"The claimed log states an artifact of {logged:,} bytes{_against(case, logged)}."
         )
     return _unlogged(case, artifact)
 
@@ -73,25 +74,26 @@ def _stated(case: Case) -> Finding:
 def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None) -> Finding:
     """Compare the recount with the cap and with the total that the log states."""
     assert artifact.model is not None
+    cap = case.limits.artifact_bytes
     counted = (
         f"Code as shipped {artifact.shipped_code:,} bytes and compressed model {int(artifact.model.value):,} bytes: "
-        f"{recount:,} bytes{_against(recount)}"
+        f"{recount:,} bytes{_against(case, recount)}"
     )
-    if recount <= CAP:
-        over = f" (the log's own total, {logged:,}, counts other code)" if logged and logged > CAP else ""
+    if recount <= cap:
+        over = f" (the log's own total, {logged:,}, counts other code)" if logged and logged > cap else ""
         return _finding(case, Status.PASS, f"{counted}{over}.")
     model = int(artifact.model.value)
     smallest = model + artifact.shortest_copy
-    if smallest <= CAP:
+    if smallest <= cap:
         return _finding(case, Status.PASS, f"With the folder's shortest training script {smallest:,} bytes.")
     packed = model + artifact.packed_code
-    if logged is not None and logged <= CAP:
-        if packed <= CAP or (logged - model) * _MINIFIED >= artifact.packed_code:
+    if logged is not None and logged <= cap:
+        if packed <= cap or (logged - model) * _MINIFIED >= artifact.packed_code:
             return _finding(case, Status.PASS, f"{counted}; packed, as the log counts the code, {logged:,}.")
         return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts less code.")
     if not case.claims or not case.claims.score_stated:
         return _finding(case, Status.REVIEW, f"{counted}; but that log does not state the claimed score.")
-    if artifact.stated is not None and artifact.stated.value <= CAP:
+    if artifact.stated is not None and artifact.stated.value <= cap:
         stated = int(artifact.stated.value)
         return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
     if case.submission.track == "non_record":
@@ -106,9 +108,9 @@ def _unlogged(case: Case, artifact: Artifact) -> Finding:
             "A1", Status.NOT_COVERED, "Not covered: no log of the claimed run states the compressed model."
         )
     stated = int(artifact.stated.value)
-    if stated > CAP:
+    if stated > case.limits.artifact_bytes:
         return _finding(
-            case, Status.REVIEW, f"submission.json itself states {stated:,} bytes{_against(stated)}."
+            case, Status.REVIEW, f"submission.json itself states {stated:,} bytes{_against(case, stated)}."
         )
     return Finding(
         "A1",
@@ -126,9 +128,9 @@ def _other_over(case: Case, artifact: Artifact) -> str | None:
         code = min(artifact.packed_code, artifact.shortest_copy, artifact.shipped_code)
         counts = [run.total_bytes.value] if run.total_bytes else []
         counts += [run.model_bytes.value + code] if run.model_bytes else []
-        if counts and min(counts) > CAP:
+        if counts and min(counts) > case.limits.artifact_bytes:
             size = int(min(counts))
-            return f"Of the other runs behind the score, {run.log} has {size:,} bytes{_against(size)}."
+            return f"Of the other runs behind the score, {run.log} has {size:,} bytes{_against(case, size)}."
     return None
 
 
@@ -140,13 +142,13 @@ def _remade(case: Case, finding: Finding) -> Finding:
     made = rerun.artifact
     told = (
         f"The rerun's artifact has {made.bytes:,} bytes, with code as shipped {made.code_bytes:,} together "
-        f"{made.total_bytes:,}{_against(made.total_bytes)}."
+        f"{made.total_bytes:,}{_against(case, made.total_bytes)}."
     )
     codes = [made.code_bytes]
     if case.claims is not None:
         codes += [case.claims.artifact.packed_code, case.claims.artifact.shortest_copy]
-    if made.bytes + min(codes) <= CAP:
-        if finding.status is Status.NOT_COVERED and made.total_bytes <= CAP:
+    if made.bytes + min(codes) <= case.limits.artifact_bytes:
+        if finding.status is Status.NOT_COVERED and made.total_bytes <= case.limits.artifact_bytes:
             return Finding("A1", Status.PASS, told, grade=Grade.TRACE)
     elif finding.status in (Status.PASS, Status.NOT_COVERED):
         finding = dataclasses.replace(
@@ -155,9 +157,10 @@ def _remade(case: Case, finding: Finding) -> Finding:
     return dataclasses.replace(finding, summary=f"{finding.summary} {told}")
 
 
-def _against(size: int) -> str:
+def _against(case: Case, size: int) -> str:
     """How far a size is from the cap, in words."""
-    return f", {size - CAP:,} over the cap of {CAP:,}" if size > CAP else f", {CAP - size:,} below the cap"
+    cap = case.limits.artifact_bytes
+    return f", {size - cap:,} over the cap of {cap:,}" if size > cap else f", {cap - size:,} below the cap"
 
 
 def _finding(case: Case, status: Status, summary: str) -> Finding:

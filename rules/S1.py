@@ -33,11 +33,14 @@ Since
 from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
+from harness.limits import Limits
 from harness.witnesses.claims import Standing
+from harness.witnesses.claims.seeds import welch
+from harness.witnesses.claims.standing import FLOOR_NATS
 from rules.papers import accepted, lines
 from rules.registry import rule
 
-README_P, CHAIN_P = 0.01, 0.25
+CHAIN_P = 0.25
 
 
 @rule("S1", title="Significance", categories=("significance",), needs=("claims",))
@@ -50,20 +53,39 @@ def significance(case: Case) -> Finding:
     if found is None:
         told = "Not covered: neither a log nor submission.json states the score of a run."
         return Finding("S1", Status.NOT_COVERED, told, grade=Grade.CLAIM)
-    told = f"{_seeds(found)} {_against(found)}"
-    if accepted(case) or found.record_claim is None or found.systems is not None or not _plainly_none(found):
+    told = f"{_seeds(found)} {_against(found, case.limits)}"
+    if (
+        accepted(case)
+        or found.record_claim is None
+        or found.systems is not None
+        or not _plainly_none(found, case.limits)
+    ):
         shown = lines(case.claims.claimed.score) if case.claims and case.claims.claimed else ()
         return Finding("S1", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     told = f"{told} The README presents it as a record."
     return Finding("S1", Status.REVIEW, told, "significance", Grade.CLAIM, lines(found.record_claim))
 
 
-def _plainly_none(found: Standing) -> bool:
-    """Whether the runs show no progress by either threshold; a state of the art of one run allows no test."""
+def _plainly_none(found: Standing, limits: Limits) -> bool:
+    """Whether the runs show no progress by either threshold, or by the host's own where it names one; a state of the art of
+    one run allows no test."""
     if found.gain_bpb is None:
         return False
     alone = len(found.seeds.scores) == 1
+    if limits.own_significance:
+        p = _p_floor(found, limits)
+        return alone or found.gain_bpb <= 0.0 or (p is not None and p >= limits.significance_p)
     return alone or found.gain_bpb <= 0.0 or (found.p_any is not None and found.p_any >= CHAIN_P)
+
+
+def _p_floor(found: Standing, limits: Limits) -> float | None:
+    """The p-value of being better by the host's nats; None where no run states a loss, or one side has a single run."""
+    if limits.significance_nats == FLOOR_NATS:
+        return found.p_floor
+    if found.against is None or not found.gain_bpb or not found.gain_nats:
+        return None
+    nats = found.gain_nats / found.gain_bpb
+    return welch(found.seeds.scores, found.against.seeds, limits.significance_nats / nats)
 
 
 def _seeds(found: Standing) -> str:
@@ -86,7 +108,7 @@ def _seeds(found: Standing) -> str:
     )
 
 
-def _against(found: Standing) -> str:
+def _against(found: Standing, limits: Limits) -> str:
     """The comparison with the state of the art in a sentence or two."""
     best, gain = found.against, found.gain_bpb
     if best is None or gain is None:
@@ -99,13 +121,12 @@ def _against(found: Standing) -> str:
     if found.p_any is None:
         return f"{told} With a single run on one side there is no test."
     chain = f"the maintainers' chain (p < {CHAIN_P}) is {_met(found.p_any < CHAIN_P)} (p = {found.p_any:.2g})"
-    if found.p_floor is None:
+    p, most = _p_floor(found, limits), limits.significance_p
+    if p is None:
         return f"{told} Of the thresholds, {chain}."
-    floor = found.p_floor < README_P
-    return (
-        f"{told} Of the thresholds, the README's (0.005 nats, p < {README_P}) is {_met(floor)} "
-        f"(p = {found.p_floor:.2g}), {chain}."
-    )
+    whose = "host's" if limits.own_significance else "README's"
+    floor = f"the {whose} ({limits.significance_nats:g} nats, p < {most:g}) is {_met(p < most)} (p = {p:.2g})"
+    return f"{told} Of the thresholds, {floor}, {chain}."
 
 
 def _met(yes: bool) -> str:

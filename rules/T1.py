@@ -32,7 +32,6 @@ from rules.papers import hardware, lines, official, other_over, record_run, seco
 from rules.registry import rule
 from rules.reruns import clocked
 
-LIMIT_MS = 600_000.0
 _STEP_MS = 1_000.0  # a step's length where the log does not state it
 _SLACK_MS = 5_000.0  # past it, no script was merely late to look at its clock
 
@@ -54,16 +53,25 @@ def _logged(case: Case) -> Finding:
             "T1", Status.NOT_COVERED, "Not covered: the log states no training clock.", grade=Grade.CLAIM
         )
     ms, shown = run.train_ms.value, lines(run.train_ms)
+    limit = case.limits.train_seconds * 1000.0
     told = f"The training clock of {run.log} stops at {seconds(ms)}"
-    if ms <= LIMIT_MS + max(run.step_ms or 0.0, _STEP_MS):
-        other = other_over(case, LIMIT_MS + _SLACK_MS, lambda r: r.train_ms)
+    if ms <= limit + max(run.step_ms or 0.0, _STEP_MS):
+        other = other_over(case, limit + _SLACK_MS, lambda r: r.train_ms)
         if other:
             return Finding("T1", Status.REVIEW, f"{told}.{other}", "train_time", Grade.CLAIM, shown)
         return Finding("T1", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     if not official(case, run):
         told += f" {hardware(case, run)}"
-    late = ms <= LIMIT_MS + _SLACK_MS
+    late = ms <= limit + _SLACK_MS
     status = Status.REVIEW if late or not official(case, run) else Status.FAIL
     return capped(
-        case, Finding("T1", status, f"{told}: more than 600 s and a step.", "train_time", Grade.CLAIM, shown)
+        case,
+        Finding(
+            "T1",
+            status,
+            f"{told}: more than {limit / 1000:g} s and a step.",
+            "train_time",
+            Grade.CLAIM,
+            shown,
+        ),
     )

@@ -30,8 +30,6 @@ from rules.papers import hardware, lines, official, other_over, record_run, seco
 from rules.registry import rule
 from rules.reruns import clocked, evaluation_seconds
 
-LIMIT_MS = 600_000.0
-
 
 @rule("T2", title="Evaluation time", categories=("eval_time",), needs=("claims", "rerun"))
 def evaluation_time(case: Case) -> Finding:
@@ -49,13 +47,16 @@ def _logged(case: Case) -> Finding:
         told = "Not covered: the log states no duration for the claimed evaluation."
         return Finding("T2", Status.NOT_COVERED, told, grade=Grade.CLAIM)
     ms, shown = run.eval_ms.value, lines(run.eval_ms)
+    limit = case.limits.eval_seconds * 1000.0
     told = f"The evaluation behind the claimed score took {seconds(ms)}"
-    if ms <= LIMIT_MS:
-        other = other_over(case, LIMIT_MS, lambda r: r.eval_ms)
+    if ms <= limit:
+        other = other_over(case, limit, lambda r: r.eval_ms)
         if other:
             return Finding("T2", Status.REVIEW, f"{told}.{other}", "eval_time", Grade.CLAIM, shown)
         return Finding("T2", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     status = Status.FAIL if official(case, run) else Status.REVIEW
     if not official(case, run):
         told += f" {hardware(case, run)}"
-    return capped(case, Finding("T2", status, f"{told}: more than 600 s.", "eval_time", Grade.CLAIM, shown))
+    return capped(
+        case, Finding("T2", status, f"{told}: more than {limit / 1000:g} s.", "eval_time", Grade.CLAIM, shown)
+    )

@@ -37,7 +37,6 @@ from rules.evidence import capped
 from rules.papers import lines, record_run, seconds
 from rules.registry import rule
 
-LIMIT_MS = 600_000.0
 _RESERVED_MS = 250.0  # a clock that stops this much early was stopped to leave a reserve
 _OVERRUN_MS = 10_000.0  # merged records ended their calibration up to this much past the limit
 
@@ -76,12 +75,11 @@ def _after_the_clock(case: Case, run: RunFacts, seen: Calibration, stopped: floa
     """Training data read after the last step: within the clock, with a reserve, or after it ran out."""
     shown = lines(seen.evidence, run.train_ms)
     end = seen.end_ms if seen.end_ms is not None else stopped + (seen.ms or 0.0)
+    limit = case.limits.train_seconds * 1000.0
     told = f"Training stopped at {seconds(stopped)}; calibration followed"
     if end > stopped:
         told += f" until {seconds(end)}"
-    if (
-        stopped <= LIMIT_MS - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0
-    ) and end <= LIMIT_MS + _OVERRUN_MS:
+    if (stopped <= limit - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0) and end <= limit + _OVERRUN_MS:
         return Finding("T3", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     # A log that names its data "training data" may still mean the model's own samples; the code decides (D5).
     read = "training data was read" if seen.data == "train" else "data (the log does not say which) was read"

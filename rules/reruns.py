@@ -29,7 +29,7 @@ WHOLE = 0.99
 FEW = 0.01
 """Text repeats itself, so that a small share of positions may be taken for others: shown, not judged."""
 MANY = 0.1
-LIMIT_S, LATE = 600.0, 1.05
+LATE = 1.05
 """A clock that is over by less may be the machine's."""
 
 
@@ -115,16 +115,18 @@ def clocked(case: Case, finding: Finding, seconds: float | None, what: str, cate
     rerun = full_scale(case)
     if rerun is None or seconds is None or finding.status is Status.NOT_APPLICABLE:
         return finding
+    limits = case.limits
+    limit = limits.train_seconds if category == "train_time" else limits.eval_seconds
     told = f"In the rerun {what} took {seconds:,.1f} s on {rerun.machine.hardware}"
     if not rerun.machine.official:
         return _added(finding, f"{told}, not 8xH100: no pass and no fail on time.")
-    if seconds <= LIMIT_S * LATE:
+    if seconds <= limit * LATE:
         if finding.status is Status.NOT_COVERED:
             return Finding(finding.rule, Status.PASS, f"{told}.", grade=Grade.TRACE)
         return _added(finding, f"{told}.")
     if finding.status in (Status.PASS, Status.NOT_COVERED):
-        return _raised(case, finding, f"{told}: more than 600 s.", Status.REVIEW, category)
-    return _added(finding, f"{told}: more than 600 s.")
+        return _raised(case, finding, f"{told}: more than {limit:g} s.", Status.REVIEW, category)
+    return _added(finding, f"{told}: more than {limit:g} s.")
 
 
 def evaluation_seconds(rerun: RerunFacts) -> float | None:

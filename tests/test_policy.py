@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from pathlib import Path
@@ -34,7 +35,7 @@ def policy(tmp_path: Path, text: str, name: str = "auditor.toml") -> Policy:
     path = tmp_path / name
     path.write_text(text)
     found = read_policy(path)
-    return Policy(found.as_of, found.warn, found.waivers, TODAY)
+    return dataclasses.replace(found, today=TODAY)
 
 
 def failing(rule: str, category: str | None = None) -> Finding:
