@@ -190,14 +190,16 @@ def _by_submission_json(case: Case, run: RunFacts | None) -> Finding:
 
 
 def _without_a_loss(case: Case, run: RunFacts) -> Finding:
-    """The claimed line states a BPB alone: its own count, or the training loss of the run, must do."""
+    """The claimed line states a BPB alone: its own count must do, or the run's training loss, which in the other track
+    may be of another kind (diffusion, flows)."""
     if run.scored_bytes is not None:
         told = f"The claimed line counts {int(run.scored_bytes.value):,} bytes: the validation text."
         return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=lines(run.score))
     known = run.val_tokens is not None and any(
         abs(run.val_tokens.value / n - 1.0) <= _NEAR for n in VAL_TOKENS
     )
-    if run.val_tokens is None or run.train_loss is None or not known or run.usual_bytes_per_token is not None:
+    other = case.submission.track == "non_record" or run.usual_bytes_per_token is not None
+    if run.val_tokens is None or run.train_loss is None or not known or other:
         return _by_submission_json(case, run)
     nats = run.bpb * math.log(2.0) * VAL_BYTES[0] / run.val_tokens.value
     share = nats / run.train_loss.value

@@ -2,7 +2,8 @@
 
 What it does
     Looks for the four files in the submission's folder and reads submission.json and the script. A package that the script
-    imports at its top, and that neither the challenge's requirements nor any paper of the folder names, is asked for. The
+    imports at its top, and that neither the challenge's requirements nor any paper of the folder names, is asked for
+    where no log shows that it ran. The
     non-record track may come without a log, but not where its README lists one that is not there. It never fails a
     submission: a missing paper is put right in a minute, and then the audit can be run again.
 
@@ -76,8 +77,11 @@ def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
         notes.append(f"{', '.join(found.fields_mistyped)} in {found.submission_json}: not of the usual type")
     if not found.parses:
         missing.append("a script that Python reads")
-    if found.unnamed:
-        missing.append(f"a word on where {_list(list(found.unnamed))} comes from, which the script imports")
+    if found.unnamed:  # a log shows that the run had it
+        told = f"a word on where {_list(list(found.unnamed))} comes from, which the script imports"
+        (notes if found.logs_with_score else missing).append(
+            f"no {told.removeprefix('a ')}" if found.logs_with_score else told
+        )
     if found.listed:
         notes.append(f"the README lists {_list(list(found.listed[:4]))}, which is not there")
     promised = [n for n in found.listed if n.endswith((".log", ".txt"))]

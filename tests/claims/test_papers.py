@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -373,3 +374,20 @@ def test_gates_that_read_the_token_to_come(judge: Judge, within: int, merged: bo
     assert found.status is status
     assert any(f"within_gate={within}" in e.snippet for e in found.evidence)
     assert judge("P7", log()).status is Status.NOT_APPLICABLE
+
+
+def test_a_package_that_nothing_names_is_asked_for_where_no_log_shows_a_run(tmp_path: Path) -> None:
+    source = "import brotli\n" + SOURCE
+    script = Script("train_gpt.py", len(source), "0", source, source, "train_gpt.py")
+    (tmp_path / "README.md").write_text("x")
+    held = Submission(
+        "t", "records/x/t", tmp_path, Origin("t"), script, {"README.md": 1, "train_gpt.py": 9}, "non_record"
+    )
+    claim = claimed_configuration(held)
+    facts = claims.examine(held, claim)
+    check = {r.id: r for r in registry.all_rules()}["P1"].check
+    assert check(Case(held, claim, claims=facts)).status is Status.REVIEW
+    shown = dataclasses.replace(facts, packaging=dataclasses.replace(facts.packaging, logs_with_score=1))
+    found = check(Case(held, claim, claims=shown))
+    assert found.status is Status.PASS
+    assert "brotli" in found.summary

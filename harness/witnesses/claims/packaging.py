@@ -20,10 +20,11 @@ _TEXTS = ("author", "github_id", "name", "blurb", "date", "track")
 _LISTED = re.compile(r"^\s{0,4}[-*+]\s{1,3}\*{0,2}\[?`([\w.-]{1,100}\.(?:log|txt|py|json|sh))`")
 _GIVEN = {
     "numpy", "tqdm", "torch", "triton", "huggingface_hub", "kernels", "setuptools", "typing_extensions", "datasets",
-    "tiktoken", "sentencepiece", "flash_attn", "flash_attn_interface", "mlx",
+    "tiktoken", "sentencepiece", "flash_attn", "flash_attn_interface", "mlx", "train_gpt",
 }  # fmt: skip
 """Packages of the challenge's requirements.txt, what comes with torch, FlashAttention (15 merged records import it without
-a word, so the machines of the challenge have it) and MLX (the challenge's own script for Macs)."""
+a word, so the machines of the challenge have it) MLX (the challenge's own script for Macs), and
+the challenge's own script."""
 
 _BRINGS = {"torch.utils.tensorboard": "tensorboard"}
 """Modules that fail without a package which the package they lie in does not bring."""

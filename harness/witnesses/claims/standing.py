@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.case import Evidence, Origin, Submission
 from harness.intake.errors import IntakeError
-from harness.intake.git import Repository
+from harness.intake.git import opened
 from harness.intake.mainline import main_tip
 from harness.witnesses.claims.leaderboard import (
     Row,
@@ -100,11 +101,17 @@ def _rows(origin: Origin) -> tuple[Row, ...]:
     if origin.pull_request is None:
         return known_rows()
     try:
-        repository = Repository(Path(origin.location))
-        tip = main_tip(repository)
-        text = repository.text("cat-file", "blob", f"{tip}:README.md") if tip is not None else None
+        clone = Path(origin.location)
+        tip = main_tip(opened(clone))
+        return _rows_at(clone, tip) if tip is not None else known_rows()
     except IntakeError:
         return known_rows()
+
+
+@functools.lru_cache(maxsize=4)
+def _rows_at(clone: Path, commit: str) -> tuple[Row, ...]:
+    """The rows known here and those of the README of a commit."""
+    text = opened(clone).text("cat-file", "blob", f"{commit}:README.md")
     return joined(known_rows(), rows_of_readme(text or ""))
 
 
