@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import subprocess
@@ -34,6 +35,7 @@ class Repository:
     def __init__(self, clone: Path) -> None:
         self.clone = clone
         self.git_dir = _git_dir(clone)
+        self._lines: dict[str, list[tuple[str, list[str], str]]] = {}
 
     def text(self, *arguments: str) -> str | None:
         """What a git command prints, or None where it fails."""
@@ -94,12 +96,14 @@ class Repository:
         return contents
 
     def first_parents(self, commit: str) -> list[tuple[str, list[str], str]]:
-        """The main line from `commit` back: (commit, parents, subject), newest first."""
-        out = self._must(
-            "log", "--first-parent", "--no-show-signature", "-z", "--format=%H%x1f%P%x1f%s", commit
-        )
-        rows = [row.decode("utf-8", "replace").split("\x1f", 2) for row in out.split(b"\0") if row]
-        return [(row[0].strip(), row[1].split(), row[2]) for row in rows]
+        """The main line from `commit` back: (commit, parents, subject), newest first; read once."""
+        if commit not in self._lines:
+            out = self._must(
+                "log", "--first-parent", "--no-show-signature", "-z", "--format=%H%x1f%P%x1f%s", commit
+            )
+            rows = [row.decode("utf-8", "replace").split("\x1f", 2) for row in out.split(b"\0") if row]
+            self._lines[commit] = [(row[0].strip(), row[1].split(), row[2]) for row in rows]
+        return self._lines[commit]
 
     def descendants(self, ancestor: str, tip: str) -> set[str]:
         """Commits after `ancestor` on the way to `tip`."""
@@ -140,6 +144,16 @@ class Repository:
         self, arguments: Sequence[str], timeout_s: int = _READ_TIMEOUT_S, feed: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         return _run(("--git-dir", str(self.git_dir), *_QUIET, *arguments), timeout_s, feed)
+
+
+def opened(clone: Path) -> Repository:
+    """The clone at that place, looked for once. Raises IntakeError where there is none."""
+    return _opened(clone, Path.cwd())
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(clone: Path, below: Path) -> Repository:
+    return Repository(clone)
 
 
 def _run(arguments: Sequence[str], timeout_s: int, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -11,7 +11,7 @@ from harness.case import Change, Origin, Submission
 from harness.intake import layout
 from harness.intake.assemble import Folder, submissions
 from harness.intake.errors import IntakeError
-from harness.intake.git import Entry, Repository
+from harness.intake.git import Entry, Repository, opened
 from harness.intake.mainline import Base, find_base
 from harness.intake.needs import needed
 
@@ -28,7 +28,7 @@ def load_pull_request(clone: Path, number: int, workspace: Path) -> list[Submiss
     """
     if isinstance(number, bool) or number < 1:
         raise IntakeError(f"{number} is not the number of a pull request.")
-    repository = Repository(clone)
+    repository = opened(clone)
     ref = f"refs/pull/{number:d}/head"
     head = repository.resolve(ref)
     if head is None:
