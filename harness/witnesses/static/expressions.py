@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from harness.witnesses.static import calling, indexing, library, statements
-from harness.witnesses.static.events import Loss, Note
+from harness.witnesses.static.events import Note
 from harness.witnesses.static.folding import (
     add_affine,
     bounds,
@@ -154,7 +154,7 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     taint = taint_of(left)
     other = taint_of(right)
     if other is not taint:
-        spread = kind is ast.Div and spreads(m, taint, other)
+        spread = kind in (ast.Div, ast.Pow) and spreads(taint, other)
         taint = combine(m, taint, other, kind.__name__).latest()
         if spread:
             taint = taint.with_marks(("spread", m.line))
@@ -184,19 +184,12 @@ def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
     return result
 
 
-def spreads(m: Machine, taint: Taint, size: Taint) -> bool:
-    """Whether a loss is divided by a number of bytes: a length, or what was asked for its answer.
-
-    What a table of counts tells is no number of bytes: neither a count under the context alone, before the table is
-    filled, nor one that a blend with counts is divided by so that it sums to 1.
+def spreads(taint: Taint, size: Taint) -> bool:
+    """Whether a loss is divided by a number of bytes (a probability raised to one over it): what val tokens or a length
+    tell. What a filled table tells is a count, and a blend with counts that is divided by counts is made to sum to 1.
     """
-    if not taint.losses or mixes(taint) or mixes(size) or size.losses:
-        return False
-    if any(mark[0] == "length" for mark in size.marks):
-        return True
-    targets = [t for n in taint.losses if isinstance(e := m.events[n], Loss) for t in e.targets]
-    answers = {(t.stream, t.start) for t in targets if t.start is not None}
-    return any(t.stream == "val" and t.read >= 0 and (t.stream, t.start) in answers for t in size.tokens)
+    sized = size.reads("val") or any(mark[0] == "length" for mark in size.marks)
+    return bool(taint.losses) and sized and not (mixes(taint) or mixes(size) or size.losses)
 
 
 def time_limit(kind: type[ast.operator], left: Val, right: Val) -> float:

@@ -40,11 +40,15 @@ def experts(view: View) -> list[Fact]:
 
 
 def spreads(view: View) -> list[Fact]:
-    """Losses of tokens divided evenly over their bytes and blended byte by byte."""
+    """Losses of tokens divided evenly over their bytes and blended byte by byte. A line that also divides by what a filled
+    table tells divides by counts, in its first round too, when the table was empty."""
     facts: dict[int, Fact] = {}
+    counting = {loss.line for loss in view.losses if loss.kind == "mixture" and lookups_of(view, loss)}
     for loss in view.claimed:
-        divided = next((mark[1] for mark in loss.marks if mark[0] == "spread"), None)
-        if loss.kind != "mixture" or divided is None or not lookups_of(view, loss) or facts:
+        lines = sorted(mark[1] for mark in loss.marks if mark[0] == "spread" and mark[1] not in counting)
+        divided = lines[0] if lines else None
+        tabled = any(mark[0] in ("lookup", "table") for mark in loss.marks)
+        if loss.kind != "mixture" or divided is None or not tabled or facts:
             continue
         doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
         facts[loss.line] = Fact(
