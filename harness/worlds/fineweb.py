@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,11 @@ def official_data(data: Path, tokenizer: Path) -> OfficialData:
     """
     vocab_size, bos_id = _vocabulary(tokenizer)
     dataset = _dataset(data, vocab_size)
+    named = re.search(r"_sp(\d+)", dataset.name)
+    if named and int(named[1]) != vocab_size:
+        raise ShardError(
+            f"{dataset.name} is of {named[1]} tokens, and {tokenizer.name} knows {vocab_size}: another tokenizer made it"
+        )
     val = shards(dataset, "fineweb_val_[0-9]*.bin")
     found = OfficialData(
         dataset=dataset,

@@ -25,13 +25,13 @@ def rows(*starts: int) -> np.ndarray:
 
 
 def test_flattened_rows_are_found() -> None:
-    where, context = Locator(Index(TARGETS), ROW).locate(rows(0, 8, 16, 300), 0)
+    where, context = Locator(Index(TARGETS)).locate(rows(0, 8, 16, 300), 0)
     assert where.tolist() == [s + i for s in (0, 8, 16, 300) for i in range(ROW)]
     assert context.tolist() == list(range(ROW)) * 4
 
 
 def test_of_two_equal_places_the_next_one_is_meant() -> None:
-    locator = Locator(Index(TARGETS), ROW)
+    locator = Locator(Index(TARGETS))
     found = [int(locator.locate(rows(s), ROW)[0][0]) for s in (100, 300, 400, 420)]
     assert found == [100, 300, 400, 420]
     locator.restart()
@@ -40,10 +40,10 @@ def test_of_two_equal_places_the_next_one_is_meant() -> None:
 
 def test_padding_and_foreign_text_have_no_position() -> None:
     padded = np.concatenate([TARGETS[10:30], np.full(12, 60_000, np.uint16)])
-    where, _ = Locator(Index(TARGETS), ROW).locate(padded, ROW)
+    where, _ = Locator(Index(TARGETS)).locate(padded, ROW)
     assert where.tolist() == [*range(10, 30), *[-1] * 12]
     foreign = np.full(ROW, 99, np.uint16)
-    assert (Locator(Index(TARGETS), ROW).locate(foreign, ROW)[0] == -1).all()
+    assert (Locator(Index(TARGETS)).locate(foreign, ROW)[0] == -1).all()
 
 
 def test_flattened_documents_of_many_lengths_are_found() -> None:
@@ -51,7 +51,7 @@ def test_flattened_documents_of_many_lengths_are_found() -> None:
     batch = np.zeros((3, 50), np.uint16)
     for place, document in zip(batch, documents, strict=True):
         place[: document.stop - document.start] = TARGETS[document]
-    where, context = Locator(Index(TARGETS), ROW).locate(batch.reshape(-1), 0)
+    where, context = Locator(Index(TARGETS)).locate(batch.reshape(-1), 0)
     for place, found, document in zip(where.reshape(3, 50), context.reshape(3, 50), documents, strict=True):
         size = document.stop - document.start
         assert place[:size].tolist() == list(range(document.start, document.stop))
@@ -61,7 +61,7 @@ def test_flattened_documents_of_many_lengths_are_found() -> None:
 
 def test_targets_behind_masked_ones_are_found() -> None:
     masked = np.concatenate([np.full(20, 0xFFFF, np.uint16), TARGETS[220:252]])
-    where, context = Locator(Index(TARGETS), ROW).locate(masked, masked.size)
+    where, context = Locator(Index(TARGETS)).locate(masked, masked.size)
     assert where.tolist() == [-1] * 20 + list(range(220, 252))
     assert context[20:].tolist() == list(range(32))
 
@@ -89,7 +89,7 @@ def test_the_loss_with_the_most_context_counts(book: inside.Calls, tmp_path: Pat
     first, both = loss(0), loss(8, 16).view(2, ROW)
     book.mark(inside.PRINT, b"final val_bpb:1.0")
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert found.lines == ("final val_bpb:1.0",)
     wanted = torch.cat([first, both[0, -8:], both[1, -8:]])
     assert torch.equal(torch.from_numpy(found.losses[:48].copy()), wanted)
@@ -103,14 +103,14 @@ def test_figures_on_the_way_end_no_pass(book: inside.Calls, tmp_path: Path) -> N
     book.mark(inside.PRINT, b"final val_bpb:1.0")
     loss(64)
     book.close()
-    found = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW, ["10% running_bpb:2.0"])
+    found = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ["10% running_bpb:2.0"])
     assert [(p.seen, p.lines) for p in found] == [(2 * ROW, ("final val_bpb:1.0",)), (ROW, ("",))]
 
 
 def test_a_mean_is_noted_token_by_token(book: inside.Calls, tmp_path: Path) -> None:
     mean = loss(64, reduction="mean")
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert found.seen == ROW
     assert np.nanmean(found.losses) == pytest.approx(mean.item(), abs=1e-6)
 
@@ -122,7 +122,7 @@ def test_training_before_scoring_is_seen(book: inside.Calls, tmp_path: Path) -> 
     loss(64, reduction="mean", grad=True)
     loss(64)
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert (found.score_calls, found.train_calls, found.steps) == (2, 2, 1)
     assert found.trained_before == ROW
     assert set(np.flatnonzero(found.trained_at < found.scored_at)) >= set(range(64, 96))
@@ -139,7 +139,7 @@ def scored_while_trained(book: inside.Calls, *starts: int) -> torch.Tensor:
 def test_one_forward_pass_may_score_and_train(book: inside.Calls, tmp_path: Path) -> None:
     whole = torch.cat([loss(0), scored_while_trained(book, 32), loss(64)])
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     read = found.read_as(whole.mean().item())
     assert (read.seen, read.trained_before, read.train_calls) == (3 * ROW, 0, 1)
     assert torch.equal(torch.from_numpy(read.losses[: 3 * ROW].copy()), whole)
@@ -151,7 +151,7 @@ def test_losses_that_only_trained_are_no_scores(book: inside.Calls, tmp_path: Pa
     target = torch.from_numpy(rows(0).astype(np.int64))
     after = F.cross_entropy(torch.randn(ROW, 50) + 5 * F.one_hot(target, 50), target, reduction="none")
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     read = found.read_as(after.mean().item())
     assert (read.seen, read.trained_before) == (ROW, ROW)
 
@@ -188,7 +188,7 @@ def test_a_loss_inside_a_compiled_model_is_seen_at_its_boundary(
         scored = model(ids, targets)
     model(ids, targets).backward()
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert (found.seen, found.score_calls, found.train_calls, found.coarse) == (2 * ROW, 1, 1, True)
     assert found.mean == pytest.approx(scored.item(), abs=1e-6)
     assert found.trained_before == 0
@@ -203,7 +203,7 @@ def test_a_loss_outside_a_compiled_region_is_noted_once(
     with torch.no_grad():
         plain(torch.zeros_like(targets), targets)
     book.close()
-    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW)
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert (found.score_calls, found.coarse) == (1, False)
 
 
@@ -216,7 +216,7 @@ def test_nothing_is_noted_before_the_book_is_open(book: inside.Calls, tmp_path: 
     book.open = False
     loss(0)
     book.close()
-    assert passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, ROW) == []
+    assert passes.rebuild([tmp_path / "calls-0.bin"], TARGETS) == []
 
 
 @pytest.mark.parametrize("cut", [1, 23, 30, 60])
@@ -226,5 +226,5 @@ def test_a_cut_file_gives_its_whole_records(book: inside.Calls, tmp_path: Path, 
     book.close()
     path = tmp_path / "calls-0.bin"
     path.write_bytes(path.read_bytes()[:-cut])
-    (found,) = passes.rebuild([path], TARGETS, ROW)
+    (found,) = passes.rebuild([path], TARGETS)
     assert found.seen == ROW

@@ -86,6 +86,12 @@ def test_another_tokenizer(world: World, copy: Path) -> None:
         official_data(copy, world.tokenizer())
 
 
+def test_a_larger_tokenizer_than_the_data_set_names(world: World, copy: Path) -> None:
+    other = Path(copy.rename(copy.with_name("fineweb10B_sp512")))
+    with pytest.raises(ShardError, match="is of 512 tokens"):
+        official_data(other, world.tokenizer())
+
+
 def test_nothing_there(world: World, tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="no folder"):
         official_data(tmp_path / "absent", world.tokenizer())

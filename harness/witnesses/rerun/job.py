@@ -292,7 +292,7 @@ class Job:
 
     def _passes(self, captured: dict[str, Any]) -> None:
         """The script's own evaluation as its losses show it."""
-        out, length = self.folder / "run" / "out", windows(self.place, self.settings)[0]
+        out = self.folder / "run" / "out"
         files = [out / f"calls-{r}.bin" for r in range(self.place.processes)]
         finals = {s.text for s in self.log.finals()} if self.log else set()
         running = sorted({s.text for s in self.log.scores} - finals) if self.log else []
@@ -300,7 +300,7 @@ class Job:
         def work() -> dict[str, Any]:
             lines, names = [], []
             trained = np.zeros(self.data.val_tokens - 1, np.bool_)
-            for number, found in enumerate(rebuild(files, self.data.val_stream()[1:], length, running)):
+            for number, found in enumerate(rebuild(files, self.data.val_stream()[1:], running)):
                 read, printed, claimed = read_pass(found, self.log, self.line)
                 names.append(f"pass-{number}.npy")
                 np.save(self.folder / names[-1], read.losses)
@@ -310,7 +310,7 @@ class Job:
 
         result = self._step(
             "passes",
-            [[runs.fingerprint(f) for f in files], length, running],
+            [[runs.fingerprint(f) for f in files], running],
             work,
             lambda r: f"{len(r['passes'])} seen",
         )

@@ -40,10 +40,10 @@ class Index:
 
 
 class Locator:
-    """Finds rows of targets in the stream; `row` is the usual row length."""
+    """Finds rows of targets in the stream."""
 
-    def __init__(self, index: Index, row: int) -> None:
-        self.index, self.row = index, row
+    def __init__(self, index: Index) -> None:
+        self.index = index
         self.targets = index.targets
         self._next = 0
 
@@ -54,11 +54,10 @@ class Locator:
     def locate(self, tokens: npt.NDArray[np.uint16], row: int) -> tuple[Positions, Positions]:
         """(positions [n], -1 where unknown; tokens of context before it in its stretch [n]) of one call's targets.
 
-        `row` is the length of its rows, 0 where they were flattened: the usual row length is tried then. In a row each
-        stretch of the stream that is met counts: documents of many lengths may be padded, or masked in front.
+        `row` is the length of its rows, 0 where they were flattened. Each stretch of the stream that is met counts: rows
+        may overlap, documents of many lengths may be padded, or masked in front.
         """
-        if not row:
-            row = self.row if tokens.size % self.row == 0 else int(tokens.size)
+        row = row or int(tokens.size)
         where, context = np.full(tokens.size, -1, np.int64), np.zeros(tokens.size, np.int64)
         for begin in range(0, tokens.size, row):
             part = slice(begin, begin + row)

@@ -118,10 +118,8 @@ def adapts(file: Path) -> bool:
     return False
 
 
-def rebuild(
-    files: list[Path], targets: npt.NDArray[np.uint16], row: int, running: Collection[str] = ()
-) -> list[Pass]:
-    """The passes of a run, from the records of all its processes; `targets` are val tokens 1.., `row` the usual length.
+def rebuild(files: list[Path], targets: npt.NDArray[np.uint16], running: Collection[str] = ()) -> list[Pass]:
+    """The passes of a run, from the records of all its processes; `targets` are val tokens 1..
 
     Lines in `running` are figures on the way, and end no pass.
     """
@@ -130,7 +128,7 @@ def rebuild(
     makers = [_Maker(targets.size, end) for end in [*(c.time for c in prints), 0]]
     index = Index(targets)
     for file in files:
-        locator = Locator(index, row)
+        locator = Locator(index)
         before = None
         for call in read_calls(file):
             maker = makers[int(np.searchsorted(ends, call.time))]
