@@ -98,7 +98,7 @@ def read_trace(
 ) -> Trace:
     """The trace in `folder`. `bytes_at` float64 [n]: official bytes of each val position; `bos` int64: document starts;
     `is_claimed` tells whether a printed line is the claimed one. Raises LedgerError when there is no ledger."""
-    record = read_record(folder)
+    record = read_record(folder, len(bytes_at))
     printed = claimed_print(record, is_claimed)
     books = Balancer(record, printed, bytes_at).find() if printed else None
     numbers = order.event_numbers(record)

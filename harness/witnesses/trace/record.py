@@ -21,6 +21,8 @@ _SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind
 _MOST_EVENTS = 600_000
 _MOST_BYTES = 512 << 20
 _CHILD_EVENTS = 10_000
+_MOST_STEPS = 3_000_000
+"""Sums of sums that are looked into for one ledger; where that is not enough, the ledger was made to keep us busy."""
 
 
 class LedgerError(Exception):
@@ -122,6 +124,7 @@ class Record:
     ended: bool
     overflow: bool
     blinded: bool = False
+    steps: int = 0
 
     def expand(self, codes: Ints) -> Ints:
         """The rows of the score table that a set of codes is the sum of, with repeats."""
@@ -130,6 +133,10 @@ class Record:
         stack = [int(c) - NODE for c in codes[codes >= NODE]]
         budget = 5_000_000
         while stack and budget > 0:
+            self.steps += 1
+            if self.steps > _MOST_STEPS:
+                self.overflow = True
+                break
             inner = self.nodes.get(stack.pop())
             if inner is None:
                 continue
@@ -163,14 +170,15 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 return
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # the last line of a run that was killed
             if isinstance(record, dict) and isinstance(record.get("e"), str):
                 yield record
 
 
-def read_record(folder: Path) -> Record:
-    """The ledger in `folder`. Raises LedgerError when there is none or its tables are too large."""
+def read_record(folder: Path, tokens: int | None = None) -> Record:
+    """The ledger in `folder` of a run on a val stream of `tokens` (None: any). Raises LedgerError when there is none, when its tables are
+    too large, or when it speaks of another stream."""
     events = folder / "events.jsonl"
     if not events.is_file() or events.is_symlink():
         raise LedgerError("the run left no ledger of events")
@@ -187,8 +195,13 @@ def read_record(folder: Path) -> Record:
     for event in _lines(events):
         try:
             _enter(record, event, codes, values)
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             record.holes.append("an event of the ledger could not be read")
+    tokens = max(record.tokens, 0) if tokens is None else tokens
+    if record.tokens not in (0, tokens) or (len(record.position) and not record.tokens):
+        raise LedgerError(f"the ledger is of {record.tokens:,} val tokens, not of {tokens:,}")
+    if len(record.position) and not -1 <= record.position.min() <= record.position.max() < tokens:
+        raise LedgerError("the ledger has val positions that do not exist")
     _enter_children(record, folder / "children.jsonl")
     return record
 
@@ -215,12 +228,15 @@ def _enter(record: Record, e: dict[str, Any], codes: Ints, values: Floats) -> No
     elif kind == "begin":
         record.tokens = int(e["n"])
     elif kind == "node":
-        record.nodes[int(e["id"])] = codes[int(e["o"]) : int(e["o"]) + int(e["n"])]
+        inner = codes[int(e["o"]) : int(e["o"]) + int(e["n"])]
+        if len(inner) and int(inner.max()) >= NODE + int(e["id"]):
+            raise ValueError("a sum is made of earlier ones only")
+        record.nodes[int(e["id"])] = inner
         if e.get("c"):
             record.coarse.add(int(e["id"]))
     elif kind == "score":
         first, count = int(e["o"]), int(e["n"])
-        if first >= 0 and first + count <= len(record.position):
+        if first >= 0 and count >= 0 and first + count <= len(record.position) and 0 <= int(e["q"]) < 1 << 62:
             record.scores.append(
                 ScoreEvent(
                     int(e["q"]),
