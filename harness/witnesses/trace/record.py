@@ -177,8 +177,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_record(folder: Path, tokens: int | None = None) -> Record:
-    """The ledger in `folder` of a run on a val stream of `tokens` (None: any). Raises LedgerError when there is none, when its tables are
-    too large, or when it speaks of another stream."""
+    """The ledger in `folder` of a run on a val stream of `tokens` (None: any).
+
+    Raises LedgerError when there is none, when its tables are too large, or when it speaks of another stream.
+    """
     events = folder / "events.jsonl"
     if not events.is_file() or events.is_symlink():
         raise LedgerError("the run left no ledger of events")
