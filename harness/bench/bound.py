@@ -63,13 +63,13 @@ def tried(place: Path) -> Tried:
 def _of(audit: dict[str, Any]) -> Tried:
     run, found = audit["run"], (audit.get("probes") or {}).get("incompressibility")
     if run["outcome"] != "scored" or found is None:
-        return Tried("not_covered", why=str(run.get("reason") or "no experiment"))
+        return Tried("not_covered", why=f"the run: {run['outcome'].replace('_', ' ')}")
     first = found["runs"][0] if found["runs"] else {}
     crude, lowest = None, first.get("lowest")
     if lowest is not None:
         world = run["world"]
         crude = world["val_tokens"] * (math.log2(world["vocab_size"]) - lowest / math.log(2))
-    said = str(found["reason"]) if found["status"] != "clear" else ""
+    said = str(found["reason"]).rpartition(" But ")[2] if found["status"] != "clear" else ""
     return Tried(found["status"], found["evidence"], crude, True, said)
 
 

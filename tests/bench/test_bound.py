@@ -41,7 +41,7 @@ def test_the_submission_of_which_most_is_proved_speaks(tmp_path: Path) -> None:
     crashed = audit("not_covered", None, None, "crashed")
     found = written(tmp_path, crashed, audit("clear", -3.0, 6.95), audit("proved", 900.0, None))
     assert (found.proved, found.evidence, found.crude) == (True, 900.0, None)
-    assert written(tmp_path, crashed) == Tried("not_covered", why="why")
+    assert written(tmp_path, crashed) == Tried("not_covered", why="the run: crashed")
 
 
 def test_each_ruling_has_a_line_and_the_summaries_count(tmp_path: Path) -> None:
