@@ -16,7 +16,7 @@ from rich.status import Status
 from harness.audit import Options, audit
 from harness.bench.commands import bench_group
 from harness.case import Audit, Submission, Verdict, worst
-from harness.command_line import BadInput, Failure, default_cache, experiments
+from harness.command_line import BadInput, Failure, default_cache, experiments, have_room
 from harness.intake import IntakeError, load_changed, load_pull_request, load_target
 from harness.policy import Policy, policy_of_base, read_policy
 from harness.sandbox import SandboxUnavailable, default_sandbox
@@ -150,6 +150,8 @@ def audit_command(
     ):
         raise click.UsageError("name a TARGET, or --repo CLONE and --pr N, or --changed and --base REF.")
     ci = CiFiles(sarif, summary, comment)
+    folder = out if out is not None else None if json_file is not None else Path("report")
+    have_room(folder, json_file, sarif, summary, comment)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
         try:
             policy = _policy(policy_file, rules_as_of, repo or Path(), base)
@@ -343,6 +345,7 @@ def rerun_command(
     if nnodes > 1 and work is None:
         raise click.UsageError("--nnodes needs --work, a folder that all of them share.")
     settings = Settings(device, nproc, timeout, length, stride, batch, weights, nodes=several)
+    have_room(out)
     with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch, console.status("") as status:
         try:
             submissions = load_target(target, Path(scratch))

@@ -34,6 +34,21 @@ def experiments(context: click.Context, parameter: click.Parameter, value: str) 
     return value
 
 
+def have_room(folder: Path | None, *files: Path | None) -> None:
+    """Say before anything runs where results could not be written. Raises BadInput."""
+    for place in (folder, *files):
+        if place is None:
+            continue
+        if place.exists() and place.is_dir() != (place is folder):
+            what = "a file, and a folder is needed" if place is folder else "a folder, and a file is needed"
+            raise BadInput(f"results cannot be written to {place}: it is {what}. Name another place.")
+        above = next((p for p in (place, *place.absolute().parents) if p.exists()), Path("/"))
+        if not (above.is_dir() or above == place) or not os.access(above, os.W_OK):
+            raise BadInput(
+                f"results cannot be written to {place}: {above} cannot be written to. Name another place."
+            )
+
+
 def default_cache() -> Path:
     """Where worlds are kept between runs: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pgolf-audit"

@@ -40,6 +40,17 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(arguments: list[str]) -> None
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("option", ["--out", "--json", "--sarif"])
+def test_where_results_cannot_be_written_is_said_before_anything_runs(tmp_path: Path, option: str) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    place = taken if option == "--out" else taken / "audit.json"
+    code, output = run("audit", str(EXAMPLES / "pass" / "plain_eval"), option, str(place))
+    assert code == 2
+    assert "results cannot be written to" in output
+    assert taken.read_text() == "a file"
+
+
 def test_static_only_writes_json_and_says_so(tmp_path: Path) -> None:
     file = tmp_path / "audit.json"
     code, _ = run("audit", str(EXAMPLES / "pass" / "plain_eval"), "--static-only", "--json", str(file))
