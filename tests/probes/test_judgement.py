@@ -108,7 +108,7 @@ def planned(
     monkeypatch.setattr(incompressibility, "_amplifies", lambda case: amplifies)
     runs: list[RandomRun] = []
     made = []
-    for (tuning, seed), seen in zip(incompressibility._plan(None, runs), shown, strict=False):  # type: ignore[arg-type]
+    for (tuning, seed), seen in zip(incompressibility._plan(None, runs, False), shown, strict=False):  # type: ignore[arg-type]
         made.append(("loud" if tuning is AMPLIFIED else "plain", seed))
         runs.append(dataclasses.replace(seen, setting=tuning.name))
     return made
