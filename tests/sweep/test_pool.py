@@ -34,7 +34,7 @@ def hang() -> None:
 
 
 def swallow() -> int:
-    return len(bytearray(4_000_000_000))
+    return len(bytearray(16_000_000_000))
 
 
 def process() -> int:
@@ -43,7 +43,7 @@ def process() -> int:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    made = Pool(2, 30.0, fresh=False, bytes_each=2_000_000_000)
+    made = Pool(2, 30.0, fresh=False, bytes_each=8_000_000_000)  # PyTorch for CUDA maps 3 GB
     yield made
     made.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import sys
 import textwrap
@@ -17,6 +18,10 @@ from harness.witnesses.trace import Trace, read_trace
 
 INSIDE = str(Path(__file__).parents[2] / "harness")
 VOCAB, LENGTH = 64, 2049
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Children of a server that has loaded torch and run nothing: PyTorch built for CUDA takes no gradients in a fork of a
+process that has taken some, as these tests' own may have."""
+CONTEXT.set_forkserver_preload(["torch", "numpy"])
 
 PRELUDE = """
 import math, os, copy
@@ -67,12 +72,11 @@ def watched(tmp_path: Path) -> Callable[..., Trace]:
         script.parent.mkdir()
         script.write_text(PRELUDE + textwrap.dedent(source))
         np.save(tmp_path / "val.npy", stream())
-        child = os.fork()
-        if child == 0:
-            _child(script, tmp_path)
-        _, status = os.waitpid(child, 0)
+        child = CONTEXT.Process(target=_child, args=(script, tmp_path))
+        child.start()
+        child.join()
         log = (tmp_path / "log").read_text()
-        assert os.waitstatus_to_exitcode(status) == 0, log
+        assert child.exitcode == 0, log
         trace = read_trace(
             tmp_path / "trace",
             np.full(LENGTH, 2.0),
