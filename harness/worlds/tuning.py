@@ -33,10 +33,13 @@ class Tuning:
     repeats: int = 0
 
     def tuned(self, name: str, value: float) -> float | None:
-        """The value that `name` takes, None where the experiment leaves it alone."""
+        """The value that `name` takes, None where the experiment leaves it alone. A rate that is written as a whole number
+        is a switch ("cosine_lr" 1), and read as one."""
         if value <= 0:
             return None
         if _RATE.fullmatch(name) and not _NOT_A_RATE.fullmatch(name):
+            if isinstance(value, int):
+                return None
             if _OF_EVALUATION.fullmatch(name):
                 new = max(value * self.rate_factor, self.least_rate)
                 return new if new != value else None

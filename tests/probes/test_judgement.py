@@ -54,6 +54,18 @@ def test_a_scaled_loss_is_a_question() -> None:
     assert judge(scaled, 1024, reference).status == DOUBTFUL
 
 
+def test_a_share_that_differs_beyond_the_printed_digits_is_a_leak() -> None:
+    leaks = [run(9_000.0, balanced=False, loss=0.7 * 6.93), run(9_000.0, balanced=False, loss=0.7007 * 6.93)]
+    reference = dataclasses.replace(TEXT, loss=0.7 * 5.1)
+    assert judge(leaks, 1024, reference).status == PROVED
+
+
+def test_a_small_number_may_differ_by_its_last_digit() -> None:
+    scaled = [run(39_000.0, balanced=False, loss=0.1400), run(39_000.0, balanced=False, loss=0.1401)]
+    reference = dataclasses.replace(TEXT, loss=0.0202 * 5.1)
+    assert judge(scaled, 1024, reference).status == DOUBTFUL
+
+
 def test_a_strong_cache_is_no_fixed_denominator() -> None:
     strong = [run(39_000.0, balanced=False, loss=0.18936), run(39_000.0, balanced=False, loss=0.18832)]
     assert judge(strong, 1024, TEXT).status == PROVED
@@ -125,6 +137,17 @@ def test_adaptation_is_raised_and_unwatched_losses_are_looked_at_twice(
     assert planned(monkeypatch, [run(-7.0)] * 9, amplifies=True) == [("plain", 1), ("loud", 2)]
     leak = run(900.0, balanced=False)
     assert planned(monkeypatch, [leak] * 9, amplifies=False) == [("plain", 1), ("plain", 2)]
+
+
+def test_where_raised_rates_break_the_script_the_plain_ones_run_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leak, broken = run(900.0, balanced=False), run(0.0, claimed=None, bound=None, outcome="crashed")
+    assert planned(monkeypatch, [leak, broken, leak], amplifies=True) == [
+        ("plain", 1),
+        ("loud", 2),
+        ("plain", 7),
+    ]
 
 
 def test_what_shows_a_little_is_looked_at_until_it_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,12 @@ def test_zero_stays_zero(name: str) -> None:
     assert LOUD.tuned(name, 0.0) is None
 
 
+@pytest.mark.parametrize("name", ["ttt_cosine_lr", "cosine_lr"])
+def test_a_switch_is_no_rate(name: str) -> None:
+    assert LOUD.tuned(name, 1) is None
+    assert QUIET.tuned(name, 1) is None
+
+
 @pytest.mark.parametrize(
     "name", ["num_layers", "lr_warmup_steps", "min_lr_ratio", "lr_scale", "ttt_chunk_tokens"]
 )
