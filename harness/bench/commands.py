@@ -165,7 +165,7 @@ def bench_injections(repo: Path, prs: str, table_file: Path | None) -> None:
 @click.option("--static-only/--full", default=True, show_default=True, help="Read only, or run as well.")
 @table_option
 def bench_renamed(repo: Path, prs: str, static_only: bool, table_file: Path | None) -> None:
-    """Audit the first submission of each pull request and a copy with other names, and compare."""
+    """Audit the first submission of each pull request and a copy with other names and labels."""
     from harness.bench import renamed
 
     pairs = []

@@ -1,14 +1,17 @@
-"""Audits real submissions and copies with other names: a verdict must not rest on what things are called."""
+"""Audits real submissions and copies with other names and labels: a verdict must not rest on what things are called."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.audit import Options, audit
 from harness.bench.renaming import renamed
+from harness.bench.rewording import PAPERS, labels, reworded, reworded_papers
 from harness.case import Audit, Script, Submission
 
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -16,8 +19,8 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """One submission and its copy: names changed and made, verdicts, how the runs ended, and the rules that differ, each
-    with its status before and after. `reason` says why there is no copy."""
+    """One submission and its copy: names changed and made, labels changed, verdicts, how the runs ended, and the rules that
+    differ, each with its status before and after. `reason` says why there is no copy."""
 
     name: str
     changed: int = 0
@@ -27,6 +30,7 @@ class Pair:
     runs: tuple[str, str] = ("", "")
     differing: tuple[str, ...] = ()
     reason: str = ""
+    labels: int = 0
 
     @property
     def same(self) -> bool:
@@ -35,24 +39,41 @@ class Pair:
 
 
 def compare(submissions: Sequence[Submission], options: Options) -> list[Pair]:
-    """Audit each submission and its renamed copy. The files beside the script, its logs among them, are the same."""
+    """Audit each submission and its copy. The files beside the script are the same but for the labels in its logs."""
     return [_pair(s, options) for s in submissions if s.script is not None]
 
 
-def copy_of(submission: Submission) -> tuple[Submission, int, int] | None:
-    """The copy, how many names differ in it, and how many the script makes up; None where there can be none."""
+def copy_of(submission: Submission, root: Path) -> tuple[Submission, Pair] | None:
+    """The copy, its files laid out under `root` (a folder that is not there yet), and how much differs in it; None where
+    there can be none."""
     script = submission.script
     assert script is not None
     elsewhere = {word for text in _bound(submission, script) for word in WORD.findall(text)}
     try:
+        words = labels(script.runnable)
         found = renamed(script.runnable, elsewhere)
-    except (SyntaxError, RecursionError):
+        if found is None:
+            return None
+        text, changed, made = found
+        text = reworded(text, words)
+    except (SyntaxError, RecursionError, ValueError):
         return None
-    if found is None:
-        return None
-    text, changed, made = found
+    shutil.copytree(submission.root, root, symlinks=True)
+    papers = {
+        path: _read(submission.root / path) for path in submission.files if path.lower().endswith(PAPERS)
+    }
+    for path, paper in reworded_papers(papers, words).items():
+        (root / path).write_text(paper, encoding="utf-8", errors="surrogateescape", newline="")
+    files = {path: (root / path).stat().st_size for path in submission.files}
     copy = dataclasses.replace(script, source=text, runnable=text)
-    return dataclasses.replace(submission, script=copy), changed, made
+    said = Pair(submission.name, changed, made, labels=len(words))
+    return dataclasses.replace(submission, script=copy, root=root, files=files), said
+
+
+def _read(path: Path) -> str:
+    """A paper as text that writes back to the same bytes."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
 
 
 def _bound(submission: Submission, script: Script) -> Iterator[str]:
@@ -66,14 +87,15 @@ def _bound(submission: Submission, script: Script) -> Iterator[str]:
 
 
 def _pair(submission: Submission, options: Options) -> Pair:
-    made = copy_of(submission)
-    if made is None:
-        return Pair(submission.name, reason="cannot be rewritten from its syntax tree")
-    copy, changed, names = made
-    before, after = audit(submission, options), audit(copy, options)
-    return Pair(
-        submission.name, changed, names, before.verdict, after.verdict, (_run(before), _run(after)),
-        tuple(differences(before, after)),
+    with tempfile.TemporaryDirectory(prefix="pgolf-copy-") as scratch:
+        made = copy_of(submission, Path(scratch, "copy"))
+        if made is None:
+            return Pair(submission.name, reason="cannot be rewritten from its syntax tree")
+        copy, pair = made
+        before, after = audit(submission, options), audit(copy, options)
+    return dataclasses.replace(
+        pair, before=before.verdict, after=after.verdict, runs=(_run(before), _run(after)),
+        differing=tuple(differences(before, after)),
     )  # fmt: skip
 
 
@@ -101,15 +123,15 @@ def table(pairs: Sequence[Pair]) -> str:
     changed, made = sum(p.changed for p in done), sum(p.made for p in done)
     lines = [
         f"{len(done)} copies, {sum(p.same for p in done)} of them with the same verdict for the same rules; "
-        f"{changed} of {made} names changed.",
+        f"{changed} of {made} names changed, {sum(p.labels for p in done)} labels.",
         "",
-        "| submission | names changed | verdict | copy | runs | differs |",
-        "|---|---:|---|---|---|---|",
+        "| submission | names changed | labels | verdict | copy | runs | differs |",
+        "|---|---:|---:|---|---|---|---|",
     ]
     for p in pairs:
         runs = " / ".join(p.runs) if any(p.runs) else ""
         differing = p.reason or "; ".join(p.differing) or "nothing"
         lines.append(
-            f"| {p.name} | {p.changed} of {p.made} | {p.before} | {p.after} | {runs} | {differing} |"
+            f"| {p.name} | {p.changed} of {p.made} | {p.labels} | {p.before} | {p.after} | {runs} | {differing} |"
         )
     return "\n".join(lines) + "\n"

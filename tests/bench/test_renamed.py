@@ -35,7 +35,7 @@ def test_names_of_files_beside_stay(tmp_path: Path) -> None:
     (folder / "helper.py").write_text("import train_gpt\ntrain_gpt.used_beside()\n")
     (folder / "older.py").write_text("def only_here(): return 1\n")
     (submission,) = load_target(folder, tmp_path / "work")
-    made = copy_of(submission)
+    made = copy_of(submission, tmp_path / "copy")
     assert made is not None
     script = made[0].script
     assert script is not None
@@ -58,10 +58,13 @@ def test_differences_are_told(tmp_path: Path) -> None:
 def test_table_counts() -> None:
     pairs = [
         Pair("a", 8, 10, "PASS", "PASS"),
-        Pair("b", 6, 10, "FAIL", "PASS", ("scored", "scored"), ("C3 fail (slot) -> pass",)),
+        Pair("b", 6, 10, "FAIL", "PASS", ("scored", "scored"), ("C3 fail (slot) -> pass",), labels=3),
         Pair("c", reason="no text"),
     ]
     lines = table(pairs).split("\n")
-    assert lines[0] == "2 copies, 1 of them with the same verdict for the same rules; 14 of 20 names changed."
-    assert lines[5] == "| b | 6 of 10 | FAIL | PASS | scored / scored | C3 fail (slot) -> pass |"
-    assert lines[6] == "| c | 0 of 0 |  |  |  | no text |"
+    assert (
+        lines[0]
+        == "2 copies, 1 of them with the same verdict for the same rules; 14 of 20 names changed, 3 labels."
+    )
+    assert lines[5] == "| b | 6 of 10 | 3 | FAIL | PASS | scored / scored | C3 fail (slot) -> pass |"
+    assert lines[6] == "| c | 0 of 0 | 0 |  |  |  | no text |"
