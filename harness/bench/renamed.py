@@ -59,10 +59,9 @@ def copy_of(submission: Submission, root: Path) -> tuple[Submission, Pair] | Non
     except (SyntaxError, RecursionError, ValueError):
         return None
     shutil.copytree(submission.root, root, symlinks=True)
-    papers = {
-        path: _read(submission.root / path) for path in submission.files if path.lower().endswith(PAPERS)
-    }
-    for path, paper in reworded_papers(papers, words).items():
+    papers = {p: _read(submission.root / p) for p in submission.files if p.lower().endswith(PAPERS)}
+    own = {path: paper.replace(script.source.strip(), text.strip()) for path, paper in papers.items()}
+    for path, paper in reworded_papers(own, words).items():  # a log that embeds the script embeds the copy
         (root / path).write_text(paper, encoding="utf-8", errors="surrogateescape", newline="")
     files = {path: (root / path).stat().st_size for path in submission.files}
     copy = dataclasses.replace(script, source=text, runnable=text)

@@ -41,15 +41,18 @@ def test_a_copy_has_its_own_log_and_other_files_are_the_same(tmp_path: Path) -> 
     folder = tmp_path / "mine"
     folder.mkdir()
     log = "final_int6_roundtrip val_loss:3.1000 val_bpb:1.2000\n"
-    (folder / "train.log").write_text(log)
-    (folder / "model.ptz").write_bytes(bytes(range(256)))
     example = Path(__file__).parents[2] / "submissions/pass/plain_eval/train_gpt.py"
-    (folder / "train_gpt.py").write_text(example.read_text() + SOURCE.replace("import os", ""))
+    script = example.read_text() + SOURCE.replace("import os", "")
+    (folder / "train.log").write_text(script + log)
+    (folder / "model.ptz").write_bytes(bytes(range(256)))
+    (folder / "train_gpt.py").write_text(script)
     (submission,) = load_target(folder, tmp_path / "work")
     made = copy_of(submission, tmp_path / "copy")
     assert made is not None
     copy, said = made
     assert said.labels >= 2
+    assert copy.script is not None
+    assert (copy.root / "train.log").read_text().startswith(copy.script.source.strip())
     assert "final_int6_roundtrip" not in (copy.root / "train.log").read_text()
-    assert (submission.root / "train.log").read_text() == log
+    assert (submission.root / "train.log").read_text() == script + log
     assert (copy.root / "model.ptz").read_bytes() == bytes(range(256))
