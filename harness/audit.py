@@ -56,16 +56,18 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
     failures: list[str] = []
     claim = Claim()
     case = Case(submission, claim, static_only=options.sandbox is None, limits=options.policy.limits)
-    if submission.script is not None:
+    if submission.files:
         progress("reading what the submission claims")
         claim = _guard("claimed configuration", failures, lambda: claimed_configuration(submission)) or claim
-        progress("reading the code")
         case = dataclasses.replace(
             case,
             claim=claim,
-            static=_guard("static witness", failures, lambda: _examine_code(submission, claim)),
             claims=_guard("claims witness", failures, lambda: claims.examine(submission, claim)),
         )
+    if submission.script is not None:
+        progress("reading the code")
+        read = _guard("static witness", failures, lambda: _examine_code(submission, claim))
+        case = dataclasses.replace(case, static=read)
         if options.sandbox is not None:
             progress("running it in the sandbox")
             case = (

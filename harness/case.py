@@ -170,8 +170,8 @@ class Submission:
 
     `script` is None when a pull request adds no script that scores; `notes` then says so. `root` holds only the files
     the submission brings (for a pull request: those it adds or changes). `files` lists them relative to `root`, with
-    sizes in bytes. `track` is "record", "non_record" or "unknown", read from the folder's place. `alone` tells that one
-    script was named and not its folder, whose packaging is then not in question.
+    sizes in bytes, `left_out` those that could not be laid out. `track` is "record", "non_record" or "unknown", read from
+    the folder's place. `alone` tells that one script was named and not its folder, whose packaging is then not in question.
     """
 
     name: str
@@ -183,6 +183,7 @@ class Submission:
     track: str = "unknown"
     notes: tuple[str, ...] = ()
     alone: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
     if failures:
         return Verdict.ERROR, f"The auditor itself failed: {failures[0]}"
     if case.submission.script is None:
-        return Verdict.REVIEW, " ".join(case.submission.notes) or "There is no script that scores."
+        return Verdict.REVIEW, _without_script(case, findings)
     asked = [f for f in findings if f.counts is Status.REVIEW]
     said = {f.rule for f in findings if f.counts is not Status.NOT_COVERED}
     open_rules = [rule for rule in MUST_HAVE if rule not in said]
@@ -39,6 +39,13 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
     exempt = sorted({f.rule for f in findings if f.exemption is not None})
     but = f" but what the policy exempts ({', '.join(exempt)})" if exempt else ""
     return Verdict.PASS, f"Every must-have rule was covered and nothing was found against it{but}.{scope}"
+
+
+def _without_script(case: Case, findings: Sequence[Finding]) -> str:
+    """Why there is nothing to run, and what the papers are asked."""
+    why = " ".join(dict.fromkeys(case.submission.notes)) or "There is no script that scores."
+    asked = [f"{f.rule}: {f.summary}" for f in findings if f.counts is Status.REVIEW]
+    return " ".join((why, *asked))
 
 
 def _reason(case: Case, findings: Sequence[Finding]) -> str:

@@ -45,7 +45,8 @@ def packaging(case: Case) -> Finding:
     if _bare(case.submission, case.claims.packaging):
         told = "The folder lies outside records/ and holds code alone: a record needs README, submission.json and log."
         return Finding("P1", Status.NOT_APPLICABLE, told)
-    missing, notes = _missing(case.claims.packaging, record=case.submission.track != "non_record")
+    record, scores = case.submission.track != "non_record", case.submission.script is not None
+    missing, notes = _missing(case.claims.packaging, record=record, scores=scores)
     if missing:
         told = f"The submission lacks {_list(missing)}."
         return Finding("P1", Status.REVIEW, told, "packaging", Grade.CLAIM)
@@ -61,14 +62,16 @@ def _bare(submission: Submission, found: Packaging) -> bool:
     return submission.origin.pull_request is None and submission.track == "unknown" and not papers
 
 
-def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
-    """(what a maintainer would ask for, what is only worth a note)."""
+def _missing(found: Packaging, *, record: bool, scores: bool) -> tuple[list[str], list[str]]:
+    """(what a maintainer would ask for, what is only worth a note); `scores` says that there is a script that does."""
     missing: list[str] = []
     notes: list[str] = []
     if not found.readme:
         missing.append("a README")
     if found.submission_json is None:
-        (missing if record else notes).append("no submission.json" if not record else "a submission.json")
+        unread = next((n for n in found.unread if n.lower().endswith(".json")), None)
+        told = f"a readable {unread}, which was left out" if unread else "a submission.json"
+        (missing if record else notes).append(told if record else "no submission.json")
     elif not found.json_valid:
         missing.append(f"a {found.submission_json} that is valid JSON")
     if found.json_valid and found.fields_missing:
@@ -76,7 +79,7 @@ def _missing(found: Packaging, *, record: bool) -> tuple[list[str], list[str]]:
     if found.fields_mistyped:
         notes.append(f"{', '.join(found.fields_mistyped)} in {found.submission_json}: not of the usual type")
     if not found.parses:
-        missing.append("a script that Python reads")
+        missing.append("a script that Python reads" if scores else "a script that scores")
     if found.unnamed:  # a log shows that the run had it
         told = f"a word on where {_list(list(found.unnamed))} comes from, which the script imports"
         (notes if found.logs_with_score else missing).append(

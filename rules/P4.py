@@ -39,6 +39,9 @@ _LARGER = 1.1  # a log's code count that is so many times all code of the folder
 def code_of_the_log(case: Case) -> Finding:
     """Compare the claimed log's script, and name logs of other code."""
     found = case.claims.code if case.claims is not None else ()
+    if case.submission.script is None:
+        told = "Not covered: there is no script to compare with that of the log."
+        return Finding("P4", Status.NOT_COVERED, told, grade=Grade.CLAIM)
     if not found:
         return _by_size(case)
     worst = max(found, key=lambda c: 0.0 if c.same else c.share)

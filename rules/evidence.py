@@ -142,6 +142,8 @@ def from_static(case: Case, rule: str, kinds: Sequence[str], unless: str | None 
 
 
 def _why_no_trace(case: Case) -> str:
+    if case.submission.script is None:
+        return "there is no script that scores."
     if case.static_only and case.static is not None and case.static.score_followed and case.static.unfollowed:
         return f"only the code was looked at, and {case.static.unfollowed[0]}."
     if case.static_only:

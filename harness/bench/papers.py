@@ -29,7 +29,7 @@ def asked(submissions: Sequence[Submission]) -> Iterator[Asked]:
     """(submission, finding) of every rule on papers that fails a submission or asks for a look."""
     for submission in submissions:
         case = Case(submission, Claim(), static_only=True)
-        if submission.script is not None:
+        if submission.files:
             claim = claimed_configuration(submission)
             case = Case(submission, claim, claims=claims.examine(submission, claim), static_only=True)
         for rule in all_rules():

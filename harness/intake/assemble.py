@@ -48,7 +48,16 @@ def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout
     place = layout.shown(folder.place)
     said = (*folder.notes, *notes, *skipped.sentences())
     common = Submission(
-        name, place, root, origin, None, sizes, track_of(place), said, alone=bool(folder.named)
+        name,
+        place,
+        root,
+        origin,
+        None,
+        sizes,
+        track_of(place),
+        said,
+        alone=bool(folder.named),
+        left_out=skipped.paths(),
     )
     if not scripts:
         return [common]

@@ -34,6 +34,10 @@ class Skipped:
         """One sentence for each reason."""
         return [f"{reason}: {listed(paths)}." for reason, paths in self._by_reason.items()]
 
+    def paths(self) -> tuple[str, ...]:
+        """All files that were left out."""
+        return tuple(path for paths in self._by_reason.values() for path in paths)
+
 
 def listed(paths: list[str]) -> str:
     """The first few paths, and how many more there are."""

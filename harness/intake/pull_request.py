@@ -94,7 +94,8 @@ class Reader:
         """Records first. Where one of them scores, it is the submission, and scripts outside records/ (experiments, tools)
         are only counted; else they are audited, a script that was met already, byte for byte, passed over.
 
-        Record folders in which nothing scores are returned only where nothing else scores.
+        Record folders in which nothing scores are returned where no record folder scores: alone, or, where they are new
+        and bring submission.json, before the scripts outside records/.
         """
         found: list[Submission] = []
         silent: list[Submission] = []
@@ -124,7 +125,10 @@ class Reader:
             notes.append(
                 f"Copies of scripts that are looked at elsewhere were passed over: {layout.listed(copies)}."
             )
-        return found or silent, notes
+        if not any(s.folder.startswith("records/") for s in found):
+            papers = [s for s in silent if _brings_papers(groups.get(s.folder, ()))]
+            return [*papers, *found] if found else silent, notes
+        return found, notes
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
         """What the pull request adds, changes or deletes, without what the main line holds already."""
@@ -221,6 +225,12 @@ def _why_nothing(changed: list[Entry]) -> str:
         return "It adds or changes no Python script, so there is nothing to run."
     listed = layout.listed(scripts)
     return f"None of its scripts computes a loss on validation tokens, so there is nothing to run: {listed}."
+
+
+def _brings_papers(entries: Iterable[Entry]) -> bool:
+    """Whether a folder is new and has a submission.json: its papers are to be read though no script of it scores."""
+    names = [posixpath.basename(e.path) for e in entries]
+    return "submission.json" in names and all(e.change == "A" for e in entries)
 
 
 def _is_script(path: str) -> bool:

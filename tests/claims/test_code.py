@@ -14,6 +14,7 @@ from harness.witnesses.claims.log import read_log
 from rules.P4 import code_of_the_log
 
 LINES = ["import os", *(f"value_{n} = {n}" for n in range(200))]
+SCRIPT = Script("train_gpt.py", 6, "0" * 64, "pass", "pass", "train_gpt.py")
 
 
 def compared(tmp_path: Path, embedded: list[str], submitted: list[str]) -> CodeOfLog | None:
@@ -51,7 +52,7 @@ def test_a_log_without_a_script_is_not_compared(tmp_path: Path) -> None:
 
 
 def judged(code: CodeOfLog, track: str = "record", *, merged: bool = False) -> Finding:
-    where = Submission("t", "records/x/t", Path("t"), Origin("t", merged=merged), None, {}, track)
+    where = Submission("t", "records/x/t", Path("t"), Origin("t", merged=merged), SCRIPT, {}, track)
     facts = claims.examine(where, Claim())
     return code_of_the_log(Case(where, Claim(), claims=dataclasses.replace(facts, code=(code,))))
 
@@ -77,7 +78,7 @@ def test_of_accepted_rows_and_of_the_other_track_it_is_told_only() -> None:
     ],
 )
 def test_a_log_that_counts_more_code_than_there_is(counted: int, status: Status) -> None:
-    where = Submission("t", "records/x/t", Path("t"), Origin("t"), None, {}, "record")
+    where = Submission("t", "records/x/t", Path("t"), Origin("t"), SCRIPT, {}, "record")
     facts = claims.examine(where, Claim())
     logged = claims.Stated(counted, Evidence("train.log", 9, f"Code size: {counted} bytes"))
     artifact = dataclasses.replace(facts.artifact, shipped_code=50_000, logged_code=logged, all_code=50_000)

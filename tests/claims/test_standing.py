@@ -168,6 +168,9 @@ def test_both_thresholds_are_told() -> None:
         ("# Non-record: study\n", False),
         ("# Record attempt\nThis is not a record.\n", False),
         ("# Notes\n", False),
+        ("# Our SOTA submission - 1.2\n", True),
+        ("# Small SOTA: more layers\n", True),
+        ("# Built on the SOTA stack\n", False),
     ],
 )
 def test_what_calls_itself_a_record(tmp_path: Path, readme: str, claims_one: bool) -> None:

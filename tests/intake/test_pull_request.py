@@ -245,6 +245,21 @@ def test_a_record_in_which_nothing_scores_is_mentioned_beside_one_that_does(
     assert f"No script in {R}/old computes" in notes(found)
 
 
+def test_papers_of_a_record_without_a_script_are_read_beside_a_script_elsewhere(
+    clone: Clone, tmp_path: Path
+) -> None:
+    papers: dict[str, str | bytes | None] = {f"{R}/mine/submission.json": "{}", f"{R}/mine/logs.txt": "x"}
+    clone.pull_request(2, {"train_mine.py": train(7), **papers})
+    clone.pull_request(3, {"train_mine.py": train(7), f"{R}/base/notes.md": "only words"})
+    found = load(clone, 2, tmp_path)
+    assert [(s.folder, s.script.path if s.script else None) for s in found] == [
+        (f"{R}/mine", None),
+        ("", "train_mine.py"),
+    ]
+    assert set(found[0].files) == {"submission.json", "logs.txt"}
+    assert [s.folder for s in load(clone, 3, tmp_path)] == [""]
+
+
 def test_links_submodules_pointers_and_large_files_are_left_out_with_a_sentence(
     clone: Clone, tmp_path: Path
 ) -> None:

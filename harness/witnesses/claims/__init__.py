@@ -170,7 +170,7 @@ def _artifact(
         shipped_code=shipped,
         packed_code=_packed(submission),
         shortest_copy=min([shipped, *_training_scripts(submission)]),
-        recount=shipped + int(model.value) if model else None,
+        recount=shipped + int(model.value) if model and submission.script else None,
         model=model,
         logged_code=claimed.code_bytes if claimed else None,
         logged_total=claimed.total_bytes if claimed else None,

@@ -35,6 +35,7 @@ class Packaging:
     """Files present. `submission_json` names the file; `fields_missing` are fields that it lacks, `fields_mistyped` those
     that hold text where a number belongs, or a number where text does. `parses` says that Python reads the script.
 
+    `unread` are the names of papers that are there and could not be laid out.
     `listed` are files that the README lists and the folder lacks, `unnamed` packages that the script cannot start without
     and that neither the challenge's requirements nor any paper of the folder names.
     """
@@ -49,6 +50,7 @@ class Packaging:
     fields_mistyped: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def packaging(submission: Submission, json_value: object, logs_with_score: int) -> Packaging:
@@ -70,6 +72,16 @@ def packaging(submission: Submission, json_value: object, logs_with_score: int) 
         fields_mistyped=_mistyped(json_value) if isinstance(json_value, dict) else (),
         listed=_listed(submission),
         unnamed=_unnamed(submission),
+        unread=tuple(sorted({n for path in submission.left_out if _is_paper(n := PurePosixPath(path).name)})),
+    )
+
+
+def _is_paper(name: str) -> bool:
+    low = name.lower()
+    return (
+        low.startswith("readme")
+        or (low.startswith("submission") and low.endswith(".json"))
+        or is_log_name(low)
     )
 
 

@@ -32,6 +32,7 @@ FLOOR_NATS = 0.005
 _HEAD = 30
 _CLAIMS = re.compile(
     r"(?i)(?<!non-)(?<!non_)(?<!non )(?<!not a )(?<!no )\b(?:record|new sota|state of the art)\b"
+    r"|^# .{0,80}\bsota(?: (?:submission|attempt|entry)\b|\s*(?:[-–—:]|$))"
     r"|\b(?:vs\.?|versus|beats?|beating|over|below|ahead of) (?:the )?(?:(?:current|prior|previous|merged|official) )?"
     r"(?:sota|leaderboard)\b|\bleaderboard #1\b"
 )

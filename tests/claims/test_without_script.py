@@ -1,0 +1,82 @@
+"""A record folder without a script: its papers are read all the same, and the verdict is REVIEW, never silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.audit import Options, audit
+from harness.case import Audit, Finding, Origin, Status, Submission, Verdict, to_json
+from reports.html import audit_html
+from reports.markdown import audit_markdown
+from tests.claims.test_papers import log
+
+
+def papers(root: Path, text: str, *, left_out: tuple[str, ...] = ()) -> Audit:
+    """The static audit of a folder with these papers and no script."""
+    folder = root / "submission"
+    folder.mkdir()
+    (folder / "README.md").write_text("# A new record: 1.1234 BPB\n\nval_bpb 1.1234\n")
+    (folder / "train.log").write_text(text)
+    if not left_out:
+        stated = {"author": "a", "name": "n", "val_bpb": 1.1234}
+        (folder / "submission.json").write_text(json.dumps(stated))
+    sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
+    note = "No script in records/x/t computes a loss on validation tokens, so there is nothing to run."
+    held = Submission(
+        "t",
+        "records/track_10min_16mb/2026-05-02_T",
+        folder,
+        Origin("t"),
+        None,
+        sizes,
+        "record",
+        (note,),
+        left_out=left_out,
+    )
+    return audit(held, Options(None, root / "cache"))
+
+
+def of(audited: Audit, rule: str) -> Finding:
+    return next(f for f in audited.findings if f.rule == rule)
+
+
+def test_papers_without_a_script_are_judged_and_a_person_looks(tmp_path: Path) -> None:
+    found = papers(tmp_path, log())
+    assert found.verdict is Verdict.REVIEW
+    assert "nothing to run" in found.why
+    assert "P1: The submission lacks a script that scores." in found.why
+    assert of(found, "T1").status is Status.PASS
+    assert of(found, "D2").status is Status.PASS
+    assert of(found, "S1").category == "significance"
+    assert of(found, "P4").status is Status.NOT_COVERED
+    assert "there is no script" in of(found, "C3").summary
+
+
+@pytest.mark.parametrize(("model", "status"), [(15_900_000, Status.PASS), (16_100_000, Status.FAIL)])
+def test_the_log_alone_counts_the_artifact(tmp_path: Path, model: int, status: Status) -> None:
+    found = of(papers(tmp_path, log(model=model)), "A1")
+    assert found.status is status
+    assert "shipped" not in found.summary
+
+
+def test_what_breaks_a_limit_fails_without_a_script_too(tmp_path: Path) -> None:
+    found = papers(tmp_path, log(train_ms=900_000))
+    assert found.verdict is Verdict.FAIL
+    assert found.why.startswith("T1")
+
+
+def test_a_paper_that_could_not_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    found = of(papers(tmp_path, log(), left_out=("submission.json",)), "P1")
+    assert found.status is Status.REVIEW
+    assert "submission.json, which was left out" in found.summary
+
+
+def test_every_report_tells_of_it(tmp_path: Path) -> None:
+    found = papers(tmp_path, log())
+    assert json.loads(json.dumps(to_json(found)))["verdict"] == "REVIEW"
+    for text in (audit_html(found), audit_markdown(found)):
+        assert "nothing to run" in text
+        assert "lacks a script that scores" in text
