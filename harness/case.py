@@ -204,7 +204,8 @@ class Claim:
     "legal_ttt_exact val_loss: val_bpb:"), `label_evidence` that line. `ambiguous` holds one sentence per doubt; a
     non-empty tuple caps findings that depend on the configuration at `review`. `tool` says why the script is not the one
     behind the claimed score, empty where it may be: what it breaks is then a question. `hardware` is what submission.json
-    says the run was made on, where it names other hardware than the challenge's.
+    says the run was made on, where it names other hardware than the challenge's; `non_record` the line that calls it a
+    non-record, wherever its folder lies.
     """
 
     source: str = "default"
@@ -221,6 +222,7 @@ class Claim:
     notes: tuple[str, ...] = ()
     tool: str = ""
     hardware: str = ""
+    non_record: Evidence | None = None
 
     def environment(self) -> dict[str, str]:
         """The claimed settings as environment variables."""

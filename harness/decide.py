@@ -43,7 +43,8 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
 
 def _without_script(case: Case, findings: Sequence[Finding]) -> str:
     """Why there is nothing to run, and what the papers are asked."""
-    why = " ".join(dict.fromkeys(case.submission.notes)) or "There is no script that scores."
+    notes = sorted(dict.fromkeys(case.submission.notes), key=lambda note: "nothing to run" not in note)
+    why = " ".join(notes) or "There is no script that scores."
     asked = [f"{f.rule}: {f.summary}" for f in findings if f.counts is Status.REVIEW]
     return " ".join((why, *asked))
 

@@ -38,6 +38,7 @@ import dataclasses
 from harness.case import Case, Evidence, Finding, Grade, Status
 from harness.witnesses.claims import Artifact
 from rules.evidence import capped
+from rules.papers import non_record
 from rules.registry import rule
 from rules.reruns import full_scale
 
@@ -61,7 +62,7 @@ def _stated(case: Case) -> Finding:
     if artifact.recount is not None:
         return _recounted(case, artifact, artifact.recount, logged)
     if logged is not None:
-        certain = case.claims.score_stated and case.submission.track != "non_record"
+        certain = case.claims.score_stated and not non_record(case)
         status = (
             Status.PASS if logged <= case.limits.artifact_bytes else Status.FAIL if certain else Status.REVIEW
         )
@@ -96,7 +97,7 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
     if artifact.stated is not None and artifact.stated.value <= cap:
         stated = int(artifact.stated.value)
         return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
-    if case.submission.track == "non_record":
+    if non_record(case):
         return _finding(case, Status.REVIEW, f"{counted}; a merged non-record row was over it as well.")
     return _finding(case, Status.FAIL, f"{counted}.")
 

@@ -41,7 +41,7 @@ import math
 from harness.case import Case, Evidence, Finding, Grade, Status
 from harness.witnesses.claims import RunFacts, Stated
 from rules.evidence import capped
-from rules.papers import lines
+from rules.papers import lines, non_record
 from rules.registry import rule
 
 VAL_BYTES = (151_078_000, 155_770_000)
@@ -115,7 +115,7 @@ def bytes_behind_the_score(case: Case) -> Finding:
 def _too_few(case: Case, run: RunFacts, told: str) -> Finding:
     """Part of the text: a question in the record track; the other track may sample, and says so in its log."""
     shown = lines(run.score, run.val_tokens)
-    if case.submission.track == "non_record":
+    if non_record(case):
         return Finding(
             "D2", Status.PASS, f"{told}: a part of it was scored.", grade=Grade.CLAIM, evidence=shown
         )
@@ -166,7 +166,7 @@ def _tokenizer(implied: float) -> str | None:
 
 def _unproven(case: Case, told: str, shown: tuple[Evidence, ...]) -> Finding:
     """Nothing settles the count: a question where it is a record, since a new tokenizer must come with its proof."""
-    if case.submission.track == "non_record":
+    if non_record(case):
         return Finding("D2", Status.NOT_COVERED, f"Not covered: {told}.", grade=Grade.CLAIM, evidence=shown)
     return Finding("D2", Status.REVIEW, f"{told[0].upper()}{told[1:]}.", "byte_count", Grade.CLAIM, shown)
 
@@ -198,7 +198,7 @@ def _without_a_loss(case: Case, run: RunFacts) -> Finding:
     known = run.val_tokens is not None and any(
         abs(run.val_tokens.value / n - 1.0) <= _NEAR for n in VAL_TOKENS
     )
-    other = case.submission.track == "non_record" or run.usual_bytes_per_token is not None
+    other = non_record(case) or run.usual_bytes_per_token is not None
     if run.val_tokens is None or run.train_loss is None or not known or other:
         return _by_submission_json(case, run)
     nats = run.bpb * math.log(2.0) * VAL_BYTES[0] / run.val_tokens.value

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status, Submission
 from harness.witnesses.claims import Packaging
+from rules.papers import non_record
 from rules.registry import rule
 
 
@@ -45,8 +46,10 @@ def packaging(case: Case) -> Finding:
     if _bare(case.submission, case.claims.packaging):
         told = "The folder lies outside records/ and holds code alone: a record needs README, submission.json and log."
         return Finding("P1", Status.NOT_APPLICABLE, told)
-    record, scores = case.submission.track != "non_record", case.submission.script is not None
+    record, scores = not non_record(case), case.submission.script is not None
     missing, notes = _missing(case.claims.packaging, record=record, scores=scores)
+    if not record and case.submission.track == "record":
+        notes.append("the papers call it a non-record, its folder lies in the record track")
     if missing:
         told = f"The submission lacks {_list(missing)}."
         return Finding("P1", Status.REVIEW, told, "packaging", Grade.CLAIM)

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.claims import ClaimFacts, Disagreement
-from rules.papers import accepted, lines
+from rules.papers import accepted, lines, non_record
 from rules.registry import rule
 
 _APART = 0.003
@@ -55,7 +55,7 @@ def papers_agree(case: Case) -> Finding:
         told = f"No log states the claimed {claimed}; the nearest result is {nearest.bpb:g}.{silent}"
     shown = lines(nearest.score) if nearest else ()
     near = nearest is not None and abs(nearest.bpb - facts.score.value) <= _APART
-    if near or case.submission.track == "non_record":
+    if near or non_record(case):
         return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
 
@@ -70,11 +70,7 @@ def _tables(case: Case, facts: ClaimFacts, told: str) -> Finding:
             f" But the papers' tables and the logs differ: {named}{f'; and {more} more' if more > 0 else ''}."
         )
         shown = lines(*(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
-    if (
-        not any(_asked(d) for d in facts.disagreements)
-        or accepted(case)
-        or case.submission.track == "non_record"
-    ):
+    if not any(_asked(d) for d in facts.disagreements) or accepted(case) or non_record(case):
         return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
 

@@ -28,7 +28,7 @@ Since
 from __future__ import annotations
 
 from harness.case import Case, Evidence, Finding, Grade, Status
-from rules.papers import accepted, lines
+from rules.papers import accepted, lines, non_record
 from rules.registry import rule
 
 _ANOTHER = 0.25
@@ -56,7 +56,7 @@ def code_of_the_log(case: Case) -> Finding:
     others = sum(c.same for c in found)
     if others:
         told += f" {others} of the {len(found)} logs behind the score embed the submitted one."
-    if worst.share < _ANOTHER or accepted(case) or case.submission.track == "non_record":
+    if worst.share < _ANOTHER or accepted(case) or non_record(case):
         return Finding("P4", Status.PASS, told, grade=Grade.CLAIM, evidence=worst.diff)
     first = (Evidence(worst.log, 0, ""),) if not worst.diff else ()
     return Finding("P4", Status.REVIEW, told, "packaging", Grade.CLAIM, (*first, *worst.diff))
@@ -77,12 +77,7 @@ def _by_size(case: Case) -> Finding:
     packed = script is not None and bool(
         script.stages
     )  # the log may count the readable text it was packed from
-    if (
-        counted <= artifact.all_code * _LARGER
-        or packed
-        or accepted(case)
-        or case.submission.track == "non_record"
-    ):
+    if counted <= artifact.all_code * _LARGER or packed or accepted(case) or non_record(case):
         return Finding(
             "P4",
             Status.NOT_COVERED,

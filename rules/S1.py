@@ -37,7 +37,7 @@ from harness.limits import Limits
 from harness.witnesses.claims import Standing
 from harness.witnesses.claims.seeds import welch
 from harness.witnesses.claims.standing import FLOOR_NATS
-from rules.papers import accepted, lines
+from rules.papers import accepted, lines, non_record
 from rules.registry import rule
 
 CHAIN_P = 0.25
@@ -46,8 +46,8 @@ CHAIN_P = 0.25
 @rule("S1", title="Significance", categories=("significance",), needs=("claims",))
 def significance(case: Case) -> Finding:
     """State the seeds and both thresholds; review a claimed record that meets neither."""
-    if case.submission.track == "non_record":
-        told = "The non-record track asks for no significance."
+    if non_record(case):
+        told = "A non-record is asked for no significance."
         return Finding("S1", Status.NOT_APPLICABLE, told, grade=Grade.CLAIM)
     found = case.claims.standing if case.claims is not None else None
     if found is None:

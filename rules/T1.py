@@ -3,7 +3,8 @@
 What it does
     Reads the training clock of the claimed run at its last reading before the score; where the score is a mean, another
     run of it that is far over the limit is a question. One step past the cap is allowed,
-    since scripts look at the clock between steps. The clock is the script's own: it leaves out warm-up and compilation,
+    since scripts look at the clock between steps; where the log says that the script's own cap of 600 s stopped it, a step
+    that took longer is a question. The clock is the script's own: it leaves out warm-up and compilation,
     as the baseline's does.
 
 Why it breaks the score
@@ -34,6 +35,7 @@ from rules.reruns import clocked
 
 _STEP_MS = 1_000.0  # a step's length where the log does not state it
 _SLACK_MS = 5_000.0  # past it, no script was merely late to look at its clock
+_LONG_STEP_MS = 60_000.0  # but one whose log says that its own cap stopped it: the step may have compiled
 
 
 @rule("T1", title="Training time", categories=("train_time",), needs=("claims", "rerun"))
@@ -62,7 +64,11 @@ def _logged(case: Case) -> Finding:
         return Finding("T1", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
     if not official(case, run):
         told += f" {hardware(case, run)}"
-    late = ms <= limit + _SLACK_MS
+    cap = run.own_cap_ms
+    stopped = cap is not None and cap <= limit
+    if cap is not None and stopped:
+        told += f", where the script's own cap of {cap / 1000:g} s stopped it after a step"
+    late = ms <= limit + (_LONG_STEP_MS if stopped else _SLACK_MS)
     status = Status.REVIEW if late or not official(case, run) else Status.FAIL
     return capped(
         case,

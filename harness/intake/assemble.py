@@ -16,6 +16,7 @@ from harness.intake.scoring import Features, features, scoring
 from harness.intake.unpack import STILL_PACKED, unpack_with_files
 
 _RECORD_TRACKS = {"track_10min_16mb": "record", "track_non_record_16mb": "non_record"}
+_NON_RECORD = re.compile(r"(?i)(?:track[-_])?non[-_]?records?(?:[-_]|$)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,9 @@ def track_of(place: str) -> str:
     """The track that a folder's place in the repository says: "record", "non_record" or "unknown"."""
     parts = place.split("/")
     tracks = [_RECORD_TRACKS[p] for p in parts if p in _RECORD_TRACKS]
-    return tracks[0] if tracks else "unknown"
+    if tracks:
+        return tracks[0]
+    return "non_record" if any(_NON_RECORD.match(p) for p in parts[:2]) else "unknown"
 
 
 def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout.Skipped) -> list[Submission]:

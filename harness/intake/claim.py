@@ -14,6 +14,7 @@ from harness.intake.commands import Command, commands_in
 from harness.intake.environment import Environment
 from harness.intake.hardware import other_hardware
 from harness.intake.tool import tool_beside
+from harness.intake.track import called_non_record
 from harness.witnesses.claims.log import Log, Size
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
 from harness.witnesses.claims.submission_json import Claimed, claimed_scores
@@ -73,6 +74,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         ambiguous=settings.ambiguous,
         notes=(*notes, *settings.notes),
         hardware=other_hardware(data),
+        non_record=called_non_record(submission, json_file, data),
         tool=tool_beside(submission, whole.line.label if whole else None),
     )
 

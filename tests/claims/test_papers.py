@@ -124,6 +124,21 @@ def test_training_clock(judge: Judge, train_ms: int, status: Status) -> None:
     assert judge("T1", log(train_ms=train_ms)).status is status
 
 
+@pytest.mark.parametrize(
+    ("cap", "train_ms", "status"),
+    [
+        ("600.000", 610_471, Status.REVIEW),
+        ("900.000", 610_471, Status.FAIL),
+        ("600.000", 690_000, Status.FAIL),
+    ],
+)
+def test_a_clock_that_the_script_itself_stopped_one_long_step_late(
+    judge: Judge, cap: str, train_ms: int, status: Status
+) -> None:
+    text = f"iterations:20000 max_wallclock_seconds:{cap}\n" + log(train_ms=train_ms)
+    assert judge("T1", text).status is status
+
+
 @pytest.mark.parametrize(("eval_ms", "status"), [(599_000, Status.PASS), (600_001, Status.FAIL)])
 def test_evaluation_clock(judge: Judge, eval_ms: int, status: Status) -> None:
     assert judge("T2", log(eval_ms=eval_ms)).status is status

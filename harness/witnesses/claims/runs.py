@@ -69,7 +69,8 @@ class RunFacts:
     `scored_bytes` and `scored_tokens` are counts that the score line itself states, `fixed_per_token` bytes per token that
     the log prints as a setting, `gates` the counts of gates that read the token to come, `train_loss` the training loss
     (nats per token) at the end of the run.
-    `train_ms` is the training clock at its last reading before the score; `eval_ms` the duration of the evaluation that
+    `train_ms` is the training clock at its last reading before the score, `own_cap_ms` the limit of the script's own at
+    which its clock stopped it; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes.
     """
 
@@ -81,6 +82,7 @@ class RunFacts:
     steps: int | None = None
     step_ms: float | None = None
     train_ms: Stated | None = None
+    own_cap_ms: float | None = None
     eval_ms: Stated | None = None
     model_bytes: Stated | None = None
     code_bytes: Stated | None = None
@@ -119,6 +121,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         steps=_steps(log, train.line) if train else None,
         step_ms=_step_ms(log, train.line) if train else None,
         train_ms=_timed(log, train) if train and train.unit != "m" else None,
+        own_cap_ms=_own_cap(log, line.line),
         eval_ms=_eval(log, line),
         model_bytes=_sized(log, _size(log.sizes, "model", line.line)),
         code_bytes=_sized(log, _size(log.sizes, "code", line.line)),
@@ -247,6 +250,17 @@ def _eval(log: Log, line: ScoreLine) -> Stated | None:
 def _stop_line(log: Log, until: int) -> int | None:
     stops = [n for n, t in _outer(log) if n <= until and t.lstrip().startswith("stopping_early")]
     return stops[-1] if stops else None
+
+
+def _own_cap(log: Log, until: int) -> float | None:
+    """The wallclock limit that the log prints, in milliseconds, where it says that training stopped at it."""
+    if _stop_line(log, until) is None:
+        return None
+    printed = [p.value for p in log.settings if p.line <= until and p.key.lower() == "max_wallclock_seconds"]
+    try:
+        return float(printed[-1]) * 1000.0 if printed else None
+    except ValueError:
+        return None
 
 
 def _steps(log: Log, line: int) -> int | None:
