@@ -2,10 +2,11 @@
 
 What it does
     Compares submission.json's score with the result lines of the logs: it must be one of them or their mean. Notes where
-    the README does not state it, and where the tables of seeds in README or submission.json hold a score or an artifact's
-    bytes that the log of that seed contradicts. Such a number is a question where submission.json states another score
-    (by 0.001 BPB), or an artifact within the cap where the log's is over it. It never fails a submission: papers are put
-    right, runs are not.
+    the README does not state it, and where the tables of seeds in README or submission.json hold a score, an artifact's
+    bytes, steps or a time that the log of that seed contradicts. Such a number is a question where submission.json states
+    another score (by 0.001 BPB), or an artifact within the cap where the log's is over it; so is a title (the name in
+    submission.json, the README's first heading) whose score is another than the claimed one by more than 0.003 BPB. It
+    never fails a submission: papers are put right, runs are not.
 
 Why it breaks the score
     A score that no log states is a claim without evidence.
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.claims import ClaimFacts, Disagreement
-from rules.papers import accepted, lines, non_record
+from rules.papers import accepted, lines, non_record, seconds
 from rules.registry import rule
 
 _APART = 0.003
@@ -61,16 +62,21 @@ def papers_agree(case: Case) -> Finding:
 
 
 def _tables(case: Case, facts: ClaimFacts, told: str) -> Finding:
-    """The claimed score is stated; what the tables say of each seed may still be contradicted by its log."""
+    """The claimed score is stated; the title, or what tables say of a seed, may still be another."""
     shown = lines(facts.claimed.score) if facts.claimed else ()
+    asked = any(_asked(d) for d in facts.disagreements)
+    if facts.title is not None and facts.score is not None:
+        told += f" But the title says {facts.title.value:g}."
+        shown = lines(facts.title, *shown)
+        asked = asked or abs(facts.title.value - facts.score.value) > _APART
     if facts.disagreements:
         named = "; ".join(_named(d) for d in facts.disagreements[:_SHOWN])
         more = len(facts.disagreements) - _SHOWN
         told += (
             f" But the papers' tables and the logs differ: {named}{f'; and {more} more' if more > 0 else ''}."
         )
-        shown = lines(*(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
-    if not any(_asked(d) for d in facts.disagreements) or accepted(case) or non_record(case):
+        shown = lines(facts.title, *(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
+    if not asked or accepted(case) or non_record(case):
         return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)
 
@@ -79,12 +85,18 @@ def _asked(found: Disagreement) -> bool:
     """Whether a difference bears on the claim: another score in submission.json, or the cap between the two sizes."""
     if found.kind == "bytes":
         return found.stated <= _CAP < found.nearest
-    return found.evidence[0].file.endswith(".json") and abs(found.stated - found.nearest) > _ANOTHER
+    by_json = found.kind == "score" and found.evidence[0].file.endswith(".json")
+    return by_json and abs(found.stated - found.nearest) > _ANOTHER
 
 
 def _named(found: Disagreement) -> str:
     """One difference in words."""
-    digits = ",.0f" if found.kind == "bytes" else ".5f"
-    where = found.evidence[0].file
-    unit = "bytes" if found.kind == "bytes" else "BPB"
-    return f"seed {found.seed}, {where} {found.stated:{digits}} {unit}, {found.evidence[1].file} {found.nearest:{digits}}"
+    stated, nearest = (_number(found.kind, value) for value in (found.stated, found.nearest))
+    return f"seed {found.seed}, {found.evidence[0].file} {stated}, {found.evidence[1].file} {nearest}"
+
+
+def _number(kind: str, value: float) -> str:
+    """A value with what it is."""
+    if kind in ("bytes", "steps"):
+        return f"{value:,.0f} {kind}"
+    return f"{value:.5f} BPB" if kind == "score" else f"{kind} {seconds(value)}"

@@ -18,9 +18,11 @@ HEAD = "| Seed | Pre-quant BPB | **BPB** | Artifact | Steps |\n|---|---|---|---|
 
 def log(seed: int, bpb: float, total: int = 15_950_123) -> str:
     return (
-        f"seed: {seed}\npre_quant val_loss:1.9 val_bpb:{bpb - 0.01:.8f}\nCode size: 50123 bytes\n"
+        f"seed: {seed}\nstep:6800/9000 train_loss:2.1 train_time:582000ms step_avg:85.6ms\n"
+        f"stopping_early: wallclock_cap train_time:600038ms step:7000/9000\n"
+        f"pre_quant val_loss:1.9 val_bpb:{bpb - 0.01:.8f}\nCode size: 50123 bytes\n"
         f"Serialized model int6+zstd: {total - 50_123} bytes\nTotal submission size int6+zstd: {total} bytes\n"
-        f"final_exact val_loss:1.9 val_bpb:{bpb:.8f}\n"
+        f"final_exact val_loss:1.9 val_bpb:{bpb:.8f} eval_time:412345ms\n"
     )
 
 
@@ -58,6 +60,30 @@ def test_cells_that_no_log_of_the_seed_prints(tmp_path: Path, row: str, kinds: l
 
 
 @pytest.mark.parametrize(
+    ("title", "cell", "kinds"),
+    [
+        ("Steps", "7,000", []),
+        ("steps", "6800", []),
+        ("Stop step", "7200", ["steps"]),
+        ("Steps", "~7.2k", []),
+        ("Train time", "600s", []),
+        ("train ms", "600,038", []),
+        ("Train time", "593.2s", ["train time"]),
+        ("Eval time", "412.3s \u2705", []),
+        ("TTT time", "390s", ["eval time"]),
+        ("Total eval time", "390s", []),
+    ],
+)
+def test_steps_and_times_that_no_log_of_the_seed_prints(
+    tmp_path: Path, title: str, cell: str, kinds: list[str]
+) -> None:
+    case = judge(tmp_path, f"| Seed | {title} |\n|---|---|\n| 1 | {cell} |\n", {})
+    assert case.claims is not None
+    assert [d.kind for d in case.claims.disagreements] == kinds
+    assert papers_agree(case).status is Status.PASS
+
+
+@pytest.mark.parametrize(
     ("seeds", "total", "status"),
     [
         ({"1": {"val_bpb": 1.12, "artifact_bytes": 15950123}}, 15_950_123, Status.PASS),
@@ -65,6 +91,7 @@ def test_cells_that_no_log_of_the_seed_prints(tmp_path: Path, row: str, kinds: l
         ({"1": {"val_bpb": 1.1154}}, 15_950_123, Status.REVIEW),
         ({"1": {"artifact_bytes": 15990000}}, 16_050_123, Status.REVIEW),
         ({"1": {"artifact_bytes": 15990000}}, 15_950_123, Status.PASS),
+        ({"1": {"train_time_s": 500, "steps": 9}}, 15_950_123, Status.PASS),
     ],
 )
 def test_what_bears_on_the_claim_is_a_question(

@@ -18,6 +18,7 @@ from harness.witnesses.claims.preparation import Preparation, preparations
 from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
 from harness.witnesses.claims.standing import Standing, standing
 from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores, score_pairs
+from harness.witnesses.claims.title import other_score
 
 _WRAPPER = 200
 _SOURCES = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
@@ -66,7 +67,7 @@ class ClaimFacts:
 
     `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
     `pairs` are BPB and loss (nats per token) that submission.json states side by side, `disagreements` what the papers say
-    of a seed and its log contradicts.
+    of a seed and its log contradicts, `title` the score of a title where it is no claimed one.
     """
 
     claimed: RunFacts | None
@@ -83,6 +84,7 @@ class ClaimFacts:
     slips: tuple[Slip, ...] = ()
     pairs: tuple[tuple[float, float, Evidence], ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
+    title: Stated | None = None
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -122,6 +124,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
             for c, loss in score_pairs(data)
         ),
         disagreements=disagreements(submission, logs, data, json_name),
+        title=other_score(submission, data, json_name, [*main, *per_seed]),
     )
 
 

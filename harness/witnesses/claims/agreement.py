@@ -1,4 +1,4 @@
-"""Numbers that README and submission.json give for one seed, beside what the logs of that seed print: scores and bytes."""
+"""Numbers that README and submission.json give for one seed, beside what its logs print: scores, bytes, steps, times."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.case import Evidence, Submission
 from harness.witnesses.claims.arithmetic import seed_tables
+from harness.witnesses.claims.clocks import amount, contradiction, kind_of
 from harness.witnesses.claims.log import Log
 from harness.witnesses.claims.submission_json import agrees, seed_entries
 
@@ -26,7 +27,7 @@ _LEAST = 1_000_000
 class Disagreement:
     """A number of README or submission.json for one seed that no log of that seed prints; `nearest` is what they print.
 
-    `kind` is "score" (BPB) or "bytes" (of the artifact).
+    `kind` is "score" (BPB), "bytes" (of the artifact), "steps", "train time" or "eval time" (milliseconds).
     """
 
     kind: str
@@ -43,6 +44,7 @@ class _Stated:
     value: float
     decimals: int
     evidence: Evidence
+    unit: float = 1.0
 
 
 def disagreements(
@@ -51,7 +53,8 @@ def disagreements(
     """What the papers say of a seed and its logs contradict.
 
     A score is contradicted where the seed's logs hold results near it (0.02 BPB) and none that rounds to it; bytes where
-    they hold totals and neither one of those nor a model with code as logged or as shipped is the stated number.
+    they hold totals and neither one of those nor a model with code as logged or as shipped is the stated number; steps and
+    times where they print such and none that is it.
     """
     found: dict[tuple[str, int], Disagreement] = {}
     shipped = submission.script.shipped_bytes if submission.script else 0
@@ -59,14 +62,25 @@ def disagreements(
         own = [log for log in logs if log.seed == stated.seed]
         if not own:
             continue
-        wrong = _score(stated, own) if stated.kind == "score" else _bytes(stated, own, shipped)
+        wrong = _wrong(stated, own, shipped)
         if wrong is not None:
             found.setdefault((stated.kind, stated.seed), wrong)
     return tuple(found.values())
 
 
+def _wrong(stated: _Stated, own: Sequence[Log], shipped: int) -> Disagreement | None:
+    if stated.kind == "score":
+        return _score(stated, own)
+    if stated.kind == "bytes":
+        return _bytes(stated, own, shipped)
+    found = contradiction(stated.kind, stated.value, stated.unit, own)
+    if found is None:
+        return None
+    return Disagreement(stated.kind, stated.seed, stated.value, found[0], (stated.evidence, found[1]))
+
+
 def _of_readme(submission: Submission) -> Iterator[_Stated]:
-    """The cells of seed tables that hold a score or the bytes of an artifact and nothing else."""
+    """The cells of seed tables that hold a score, the bytes of an artifact, steps or a time and nothing else."""
     for table in seed_tables(submission):
         for number, seed, cells, text in table.rows:
             shown = Evidence(table.name, number, text)
@@ -82,10 +96,12 @@ def _of_readme(submission: Submission) -> Iterator[_Stated]:
                     value = int(count[1].replace(",", ""))
                     if value >= _LEAST:
                         yield _Stated("bytes", seed, value, 0, shown)
+                elif (kind := kind_of(title)) and (found := amount(kind, title, cell)):
+                    yield _Stated(kind, seed, found[0], 0, shown, found[1])
 
 
 def _of_json(data: Any, json_name: str | None) -> Iterator[_Stated]:
-    """The scores and artifact bytes of submission.json's entries for one seed."""
+    """The scores, artifact bytes, steps and times of submission.json's entries for one seed."""
     for name, seed, value, decimals in seed_entries(data):
         shown = Evidence(json_name or "", 0, f'"{name}": {value:g}' if decimals else f'"{name}": {value:.0f}')
         last = name.rpartition(".")[2].lower()
@@ -93,6 +109,8 @@ def _of_json(data: Any, json_name: str | None) -> Iterator[_Stated]:
             yield _Stated("score", seed, value, decimals, shown)
         elif last in ("artifact_bytes", "bytes_total", "total_bytes") and value >= _LEAST:
             yield _Stated("bytes", seed, value, 0, shown)
+        elif (kind := kind_of(last)) and (found := amount(kind, last, f"{value:.{decimals}f}")):
+            yield _Stated(kind, seed, found[0], 0, shown, found[1])
 
 
 def _score(stated: _Stated, own: Sequence[Log]) -> Disagreement | None:
