@@ -5,8 +5,9 @@ What it does
     the README does not state it, and where the tables of seeds in README or submission.json hold a score, an artifact's
     bytes, steps or a time that the log of that seed contradicts. Such a number is a question where submission.json states
     another score (by 0.001 BPB), or an artifact within the cap where the log's is over it; so is a title (the name in
-    submission.json, the README's first heading) whose score is another than the claimed one by more than 0.003 BPB. It
-    never fails a submission: papers are put right, runs are not.
+    submission.json, the README's first heading) whose score is another than the claimed one by more than 0.003 BPB,
+    and so are other GPUs in the log where submission.json names H100. It never fails a submission: papers are put right,
+    runs are not.
 
 Why it breaks the score
     A score that no log states is a claim without evidence.
@@ -69,13 +70,18 @@ def _tables(case: Case, facts: ClaimFacts, told: str) -> Finding:
         told += f" But the title says {facts.title.value:g}."
         shown = lines(facts.title, *shown)
         asked = asked or abs(facts.title.value - facts.score.value) > _APART
+    if facts.hardware is not None:
+        told += " But submission.json names H100, and the log other GPUs."
+        shown = (*facts.hardware, *shown)
+        asked = True
     if facts.disagreements:
         named = "; ".join(_named(d) for d in facts.disagreements[:_SHOWN])
         more = len(facts.disagreements) - _SHOWN
         told += (
             f" But the papers' tables and the logs differ: {named}{f'; and {more} more' if more > 0 else ''}."
         )
-        shown = lines(facts.title, *(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
+        shown = (*shown, *(e for d in facts.disagreements[:_SHOWN] for e in d.evidence))
+    shown = tuple(dict.fromkeys(shown))
     if not asked or accepted(case) or non_record(case):
         return Finding("P2", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P2", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)

@@ -38,19 +38,25 @@ def accepted(case: Case) -> bool:
 
 def official(case: Case, run: RunFacts) -> bool:
     """Whether the run was made on the challenge's hardware, as far as its papers say: the log has eight processes, and
-    submission.json names no other GPU. A time on other hardware, or on hardware unknown, proves nothing."""
-    return run.world_size == GPUS and not case.claim.hardware
+    neither it nor submission.json names another GPU. A time on other hardware, or on hardware unknown, proves nothing."""
+    return run.world_size == GPUS and not case.claim.hardware and not _foreign(run)
 
 
 def hardware(case: Case, run: RunFacts) -> str:
     """What the papers say instead, in words."""
     if case.claim.hardware:
         return f"on what submission.json calls {case.claim.hardware}"
+    if _foreign(run):
+        return f"on {_foreign(run)}, as the log says"
     return (
         "on hardware that the log does not name"
         if run.world_size is None
         else f"on {run.world_size} GPU(s), not 8"
     )
+
+
+def _foreign(run: RunFacts) -> str:
+    return run.machine.foreign if run.machine is not None else ""
 
 
 def other_over(case: Case, limit: float, measure: Callable[[RunFacts], Stated | None]) -> str:

@@ -12,6 +12,7 @@ from harness.witnesses.claims.arithmetic import Slip, slips
 from harness.witnesses.claims.code import CodeOfLog, code_of
 from harness.witnesses.claims.configuration import Difference, differences
 from harness.witnesses.claims.log import Log, ScoreLine
+from harness.witnesses.claims.machine import Machine, contradicted
 from harness.witnesses.claims.packaging import Packaging, packaging
 from harness.witnesses.claims.papers import read_logs, read_submission_json, read_text
 from harness.witnesses.claims.preparation import Preparation, preparations
@@ -30,6 +31,7 @@ __all__ = [
     "CodeOfLog",
     "Difference",
     "Disagreement",
+    "Machine",
     "Packaging",
     "Preparation",
     "RunFacts",
@@ -67,7 +69,8 @@ class ClaimFacts:
 
     `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
     `pairs` are BPB and loss (nats per token) that submission.json states side by side, `disagreements` what the papers say
-    of a seed and its log contradicts, `title` the score of a title where it is no claimed one.
+    of a seed and its log contradicts, `title` the score of a title where it is no claimed one,
+    `hardware` the field that names H100 and the line of the claimed log that names other GPUs.
     """
 
     claimed: RunFacts | None
@@ -85,6 +88,7 @@ class ClaimFacts:
     pairs: tuple[tuple[float, float, Evidence], ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     title: Stated | None = None
+    hardware: tuple[Evidence, Evidence] | None = None
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -124,6 +128,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
             for c, loss in score_pairs(data)
         ),
         disagreements=disagreements(submission, logs, data, json_name),
+        hardware=contradicted(data, json_name, claimed.machine if claimed else None),
         title=other_score(submission, data, json_name, [*main, *per_seed]),
     )
 

@@ -16,6 +16,7 @@ from harness.witnesses.claims.denominator import (
     training_loss,
 )
 from harness.witnesses.claims.log import Log, ScoreLine, Size, Timing
+from harness.witnesses.claims.machine import Machine, machine
 from harness.witnesses.claims.submission_json import agrees
 
 _CALIBRATION = re.compile(
@@ -71,7 +72,7 @@ class RunFacts:
     (nats per token) at the end of the run.
     `train_ms` is the training clock at its last reading before the score, `own_cap_ms` the limit of the script's own at
     which its clock stopped it; `eval_ms` the duration of the evaluation that
-    printed the score line, not of diagnostics; `world_size` the number of processes.
+    printed the score line, not of diagnostics; `world_size` the number of processes, `machine` what the log names it.
     """
 
     log: str
@@ -98,6 +99,7 @@ class RunFacts:
     fixed_per_token: Stated | None = None
     train_loss: Stated | None = None
     gates: tuple[tuple[str, Stated], ...] = ()
+    machine: Machine | None = None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -139,6 +141,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         fixed_per_token=_fixed(log, line.line),
         train_loss=Stated(*trained) if trained else None,
         gates=tuple((k, found) for k in _GATES if (found := _number(log, (k,), line.line)) is not None),
+        machine=machine(log, _outer(log)),
     )
 
 
