@@ -203,8 +203,8 @@ class Claim:
     variables as the claimed run had them. `label` is the text of the claimed line without its numbers (for example
     "legal_ttt_exact val_loss: val_bpb:"), `label_evidence` that line. `ambiguous` holds one sentence per doubt; a
     non-empty tuple caps findings that depend on the configuration at `review`. `tool` says why the script is not the one
-    behind the claimed score, empty where it may be: what it breaks is then a question. `hardware` is what submission.json
-    says the run was made on, where it names other hardware than the challenge's; `non_record` the line that calls it a
+    behind the claimed score, empty where it may be: what it breaks is then a question. `hardware` is what the papers
+    say the run was made on, where they name other hardware than the challenge's; `non_record` the line that calls it a
     non-record, wherever its folder lies.
     """
 

@@ -3,11 +3,11 @@
 What it does
     Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log
     states. The cap is decimal and binds the non-record track too (there an excess is a question). It fails
-    only where the recount, the log's total and submission.json (where it gives a total) agree that the
-    claimed artifact is too large. A figure that submission.json alone states is no evidence, and neither is
-    the size of an emulated run. Where a readable script lies in the folder but the log counts it packed,
-    packing it (LZMA, base85) and counting again decides: merged records did so. Where the score is a mean, another
-    run of it with an artifact over the cap is a question.
+    only where the recount, the log's total and submission.json (where it gives a total, of all or of the claimed seed, and
+    not the model's size alone) agree that the claimed artifact is too large. A figure that submission.json alone states is
+    no evidence, and neither is the size of an emulated run. Where a readable script lies in the folder but the log counts
+    it packed, packing it (LZMA, base85) and counting again decides: merged records did so. Where the score is a mean,
+    another run of it with an artifact over the cap is a question.
 
 Why it breaks the score
     The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
@@ -36,7 +36,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness.case import Case, Evidence, Finding, Grade, Status
-from harness.witnesses.claims import Artifact
+from harness.witnesses.claims import Artifact, Stated
 from rules.evidence import capped
 from rules.papers import non_record
 from rules.registry import rule
@@ -94,12 +94,22 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
         return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts less code.")
     if not case.claims or not case.claims.score_stated:
         return _finding(case, Status.REVIEW, f"{counted}; but that log does not state the claimed score.")
-    if artifact.stated is not None and artifact.stated.value <= cap:
+    if (
+        artifact.stated is not None
+        and artifact.stated.value <= cap
+        and not _model_alone(case, artifact.stated)
+    ):
         stated = int(artifact.stated.value)
         return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
     if non_record(case):
         return _finding(case, Status.REVIEW, f"{counted}; a merged non-record row was over it as well.")
     return _finding(case, Status.FAIL, f"{counted}.")
+
+
+def _model_alone(case: Case, stated: Stated) -> bool:
+    """Whether submission.json states the compressed model of a run as if it were the artifact."""
+    runs = case.claims.runs if case.claims is not None else ()
+    return any(r.model_bytes is not None and r.model_bytes.value == stated.value for r in runs)
 
 
 def _unlogged(case: Case, artifact: Artifact) -> Finding:

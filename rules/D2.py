@@ -108,7 +108,11 @@ def bytes_behind_the_score(case: Case) -> Finding:
     known = any(abs(run.val_tokens.value / count - 1.0) <= _NEAR for count in VAL_TOKENS)
     if not known:
         told += "; the number of tokens is that of no known validation set"
-    status = Status.FAIL if alike and known and implied / true - 1.0 >= _WRONG else Status.REVIEW
+    if run.bounded is not None:
+        told += "; the log bounds its evaluation, and a sample has bytes per token of its own"
+        shown = (*shown, run.bounded)
+    sure = alike and known and run.bounded is None
+    status = Status.FAIL if sure and implied / true - 1.0 >= _WRONG else Status.REVIEW
     return capped(case, Finding("D2", status, f"{told}.", "byte_count", Grade.CLAIM, shown))
 
 

@@ -38,14 +38,14 @@ def accepted(case: Case) -> bool:
 
 def official(case: Case, run: RunFacts) -> bool:
     """Whether the run was made on the challenge's hardware, as far as its papers say: the log has eight processes, and
-    neither it nor submission.json names another GPU. A time on other hardware, or on hardware unknown, proves nothing."""
+    neither it nor the papers beside it name another GPU. A time on other or unknown hardware proves nothing."""
     return run.world_size == GPUS and not case.claim.hardware and not _foreign(run)
 
 
 def hardware(case: Case, run: RunFacts) -> str:
     """What the papers say instead, in words."""
     if case.claim.hardware:
-        return f"on what submission.json calls {case.claim.hardware}"
+        return f"on what the papers call {case.claim.hardware}"
     if _foreign(run):
         return f"on {_foreign(run)}, as the log says"
     return (

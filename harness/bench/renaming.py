@@ -105,7 +105,7 @@ class _Names:
                 kept |= {a.arg for a in _arguments(node)}
             elif isinstance(node, ast.MatchClass):
                 kept |= set(node.kwd_attrs)
-        return kept | self._reflected()
+        return kept | self._reflected() | self._of_itself()
 
     def _stored(self) -> Iterator[str]:
         for node in self.nodes:
@@ -114,6 +114,17 @@ class _Names:
 
     def _attributes_of_imports(self) -> set[str]:
         return {n.attr for n in self.nodes if isinstance(n, ast.Attribute) and _root(n) in self.imported}
+
+    def _of_itself(self) -> set[str]:
+        """What the script reads off its own module (`me = sys.modules[__name__]`): there variables are attributes."""
+        own = {
+            target.id
+            for n in self.nodes
+            if isinstance(n, ast.Assign) and ast.unparse(n.value).split(".")[-1].startswith("modules[")
+            for target in n.targets
+            if isinstance(target, ast.Name)
+        }
+        return {n.attr for n in self.nodes if isinstance(n, ast.Attribute) and _root(n) in own}
 
     def _strings(self) -> Iterator[str]:
         """Strings that may name something: no documentation, no prose, no text around the values of an f-string."""

@@ -73,7 +73,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         artifact_evidence=size_evidence,
         ambiguous=settings.ambiguous,
         notes=(*notes, *settings.notes),
-        hardware=other_hardware(data),
+        hardware=other_hardware(data, _readme(submission)),
         non_record=called_non_record(submission, json_file, data),
         tool=tool_beside(submission, whole.line.label if whole else None),
     )
@@ -178,6 +178,12 @@ def _readme_scores(submission: Submission) -> list[Claimed]:
     found = [a or b for a, b in _README_SCORE.findall(read_text(submission, name))]
     scores = [Claimed(name, float(value), len(value.partition(".")[2])) for value in dict.fromkeys(found)]
     return [s for s in scores if s.decimals >= 4 or s.value > _SMALL][:8]
+
+
+def _readme(submission: Submission) -> str:
+    """The text of the README at the top of the folder; empty without one."""
+    names = [n for n in sorted(submission.files) if "/" not in n and n.lower().startswith("readme")]
+    return read_text(submission, names[0])[:100_000] if names else ""
 
 
 def _mentions(submission: Submission, value: float | None) -> list[int]:

@@ -19,7 +19,8 @@ _CALLED = re.compile(
     r"|\bnon[-_ ]?record\W{0,3}(?: \w{1,20}){0,2} (?:submission|study|idea)\b|[|(]\s?non[-_ ]?record\b"
 )
 _DENIED = re.compile(
-    r"(?i)\b(?:not|isn't|never|no longer|beats?|above|over|than) (?:an? |the |all |any )?\W{0,3}non[-_ ]?record"
+    r"(?i)\b(?:not|isn't|never|no longer|beats?|above|over|than|prior|previous|earlier|another|other|last)"
+    r" (?:an? |the |all |any )?\W{0,3}non[-_ ]?record"
 )
 _PROSE = ("blurb", "summary", "notes", "description")
 _HEAD = 30

@@ -101,6 +101,23 @@ def test_an_oversized_run_that_is_not_the_claimed_one_is_a_question(judge: Judge
     assert judge("A1", log(model=17_000_000, bpb=1.13)).status is Status.REVIEW
 
 
+@pytest.mark.parametrize(
+    ("artifact", "status"),
+    [(15_999_000, Status.REVIEW), (15_999_999, Status.FAIL), (16_100_000, Status.FAIL)],
+)
+def test_a_total_of_the_seed_in_submission_json_is_heard_unless_it_is_the_model_alone(
+    judge: Judge, artifact: int, status: Status
+) -> None:
+    stated = {
+        "author": "a",
+        "name": "n",
+        "val_bpb": 1.1234,
+        "seed_results": {"7": {"artifact_bytes": artifact}},
+    }
+    found = judge("A1", "seed: 7\n" + log(model=15_999_999), submission__json=json.dumps(stated))
+    assert found.status is status
+
+
 def test_no_log_no_artifact(judge: Judge) -> None:
     assert judge("A1", None).status is Status.NOT_COVERED
 
@@ -204,6 +221,18 @@ def test_the_denominator_is_the_validation_text(judge: Judge) -> None:
     assert (
         judge("D2", log(denominator=BYTES // 2, tokens=TOKENS // 2), track="non_record").status is Status.PASS
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "status"),
+    [("sliding_eval max_windows:16", Status.REVIEW), ("max_windows:0", Status.FAIL), ("", Status.FAIL)],
+)
+def test_a_bounded_evaluation_has_bytes_per_token_of_its_own(
+    judge: Judge, setting: str, status: Status
+) -> None:
+    found = judge("D2", f"{setting}\n" + log(denominator=int(BYTES * 1.06)))
+    assert found.status is status
+    assert ("bounds its evaluation" in found.summary) == (status is Status.REVIEW)
 
 
 def test_a_line_that_counts_otherwise_than_its_log_is_a_question(judge: Judge) -> None:

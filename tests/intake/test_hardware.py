@@ -39,6 +39,22 @@ def test_the_field_that_names_other_hardware(data: object, found: str) -> None:
     assert other_hardware(data) == found
 
 
+@pytest.mark.parametrize(
+    ("readme", "found"),
+    [
+        ("Trained on 8x A100 80GB.\n", "8x A100"),
+        ("Hardware: 4\u00d7RTX 4090\n", "4\u00d7RTX 4090"),
+        ("Tuned on 1xA100, trained on 8xH100.\n", ""),
+        ("Runs on an A100 as well; see below.\n", ""),
+        ("Faster than the A100 kernels.\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_readme_that_names_other_hardware(readme: str, found: str) -> None:
+    assert other_hardware({}, readme) == found
+    assert other_hardware({"hardware": "8xA800"}, readme) == "8xA800"
+
+
 @pytest.mark.parametrize(("machine", "status"), [("8xA800", Status.REVIEW), ("8xH100", Status.FAIL)])
 @pytest.mark.parametrize("rule", [training_time, evaluation_time])
 def test_a_clock_on_other_hardware_is_a_question(

@@ -59,6 +59,7 @@ def test_the_track_of_a_place(place: str, track: str) -> None:
         ("# A study\n", {"blurb": "Non-record submission exploring a cache"}, True),
         ("# Record: fast\n\nIt beats all non-record submissions.\n", {}, False),
         ("# Fast\n\nThis is not a non-record submission.\n", {}, False),
+        ("# Fast\n\nA grant enabled our prior non-record submission.\n", {}, False),
         ("# Fast\n\nThe idea is from the non-record track.\n", {"track": "10min_16mb"}, False),
         ("# Fast\n", {"blurb": "Faster than a non-record run of last week"}, False),
     ],

@@ -18,10 +18,18 @@ from harness.witnesses.claims.papers import read_logs, read_submission_json, rea
 from harness.witnesses.claims.preparation import Preparation, preparations
 from harness.witnesses.claims.runs import Calibration, RunFacts, Stated, run_facts
 from harness.witnesses.claims.standing import Standing, standing
-from harness.witnesses.claims.submission_json import Claimed, agrees, claimed_scores, score_pairs
+from harness.witnesses.claims.submission_json import (
+    Claimed,
+    agrees,
+    claimed_scores,
+    score_pairs,
+    seed_entries,
+)
 from harness.witnesses.claims.title import other_score
 
 _WRAPPER = 200
+_TOTALS = ("bytes_total", "artifact_bytes", "artifact_size_bytes", "total_bytes", "artifact_bytes_max")
+_LEAST = 100_000
 _SOURCES = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp")
 
 __all__ = [
@@ -161,19 +169,6 @@ def _artifact(
 ) -> Artifact:
     shipped = submission.script.shipped_bytes if submission.script else 0
     model = claimed.model_bytes if claimed else None
-    stated = None
-    if isinstance(data, dict) and json_name is not None:
-        for key in (
-            "bytes_total",
-            "artifact_bytes",
-            "artifact_size_bytes",
-            "total_bytes",
-            "artifact_bytes_max",
-        ):
-            value = data.get(key)
-            if isinstance(value, int) and value > 100_000:
-                stated = Stated(value, Evidence(json_name, 0, f'"{key}": {value}'))
-                break
     return Artifact(
         shipped_code=shipped,
         packed_code=_packed(submission),
@@ -182,9 +177,25 @@ def _artifact(
         model=model,
         logged_code=claimed.code_bytes if claimed else None,
         logged_total=claimed.total_bytes if claimed else None,
-        stated=stated,
+        stated=_stated_total(data, json_name, claimed),
         all_code=_all_code(submission),
     )
+
+
+def _stated_total(data: object, json_name: str | None, claimed: RunFacts | None) -> Stated | None:
+    """The artifact's bytes as submission.json states them, for the whole submission or for the claimed seed."""
+    if not isinstance(data, dict) or json_name is None:
+        return None
+    held = [(key, data.get(key)) for key in _TOTALS]
+    if claimed is not None and claimed.seed is not None:
+        entries = seed_entries(data)
+        held += [
+            (n, int(v)) for n, s, v, _ in entries if s == claimed.seed and n.rpartition(".")[2] in _TOTALS
+        ]
+    for key, value in held:
+        if isinstance(value, int) and value > _LEAST:
+            return Stated(value, Evidence(json_name, 0, f'"{key}": {value}'))
+    return None
 
 
 def _all_code(submission: Submission) -> int:

@@ -20,6 +20,10 @@ _TRAIN_LOSS = re.compile(
     r"(?i)(?<!val_)(?<!val )(?<!eval_)(?<!eval )(?<![a-z])(?:train[_ ])?loss[\"']?\s{0,3}[:=]?\s{0,3}(\d{1,2}\.\d{2,8})"
 )
 _STEP = re.compile(r"(?i)^\s*(?:step|iter)?[\s:=\[]{0,5}\d{1,8}\s?/\s?\d{1,8}\b")
+_BOUND = re.compile(
+    r"(?i)(?:\w{1,20}_)?max_(?:eval_|val_)?(?:windows|docs|documents|seqs|sequences|batches|chunks)"
+    r"|(?:eval|val)_(?:max|limit|subset|sample)\w{0,20}"
+)
 _LAST = 5
 """The median of so many readings stands for the training loss at the end: one batch varies by some per cent."""
 
@@ -50,6 +54,16 @@ def fixed_per_token(settings: Sequence[Printed], until: int) -> tuple[float, int
         name = printed.key.rpartition(".")[2]
         if _PER_TOKEN.fullmatch(name) and re.fullmatch(r"\d\.\d{1,12}", printed.value):
             return float(printed.value), printed.line
+    return None
+
+
+def bounded(settings: Sequence[Printed], until: int) -> int | None:
+    """The line before the score that prints a bound on how much is evaluated (max_windows: 16); None where none does."""
+    for printed in settings:
+        if printed.line >= until:
+            break
+        if _BOUND.fullmatch(printed.key) and re.fullmatch(r"[1-9]\d{0,11}", printed.value):
+            return printed.line
     return None
 
 

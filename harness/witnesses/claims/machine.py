@@ -17,6 +17,7 @@ _NAMED = re.compile(
     r"(?i)\b(?:gpus?|device|device_name|cuda device|hardware)(?:[_ ]?name)?\s?[:=]\s{0,3}[\"']?(?:\d{1,2}\s?[x\u00d7]\s?)?"
     r"((?:NVIDIA|Tesla|AMD) [A-Za-z0-9][\w +-]{1,40})"
 )
+_ROCM = re.compile(r"/opt/rocm|\bROCm\b|\bMI[23]\d\dX?\b|\bgfx9\w\w\b")
 _MOST = 5_000
 """Lines that are looked at: a log names its machine before it trains."""
 
@@ -70,6 +71,8 @@ def machine(log: Log, outer: Iterable[tuple[int, str]]) -> Machine | None:
             counted.add(row[1])
         elif match := _NAMED.search(text):
             named.setdefault(match[1].strip(), number)
+        elif _ROCM.search(text[:400]):
+            named.setdefault("AMD GPUs (ROCm)", number)
         for library, pattern in _VERSIONS.items():
             if library not in versions and (match := pattern.search(text[:200])):
                 versions[library] = match[1]

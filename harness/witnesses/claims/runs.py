@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.case import Evidence
 from harness.witnesses.claims.denominator import (
+    bounded,
     fixed_per_token,
     scored_bytes,
     scored_tokens,
@@ -70,6 +71,7 @@ class RunFacts:
     `scored_bytes` and `scored_tokens` are counts that the score line itself states, `fixed_per_token` bytes per token that
     the log prints as a setting, `gates` the counts of gates that read the token to come, `train_loss` the training loss
     (nats per token) at the end of the run.
+    `bounded` is the line that prints a bound on how much is evaluated.
     `train_ms` is the training clock at its last reading before the score, `own_cap_ms` the limit of the script's own at
     which its clock stopped it; `eval_ms` the duration of the evaluation that
     printed the score line, not of diagnostics; `world_size` the number of processes, `machine` what the log names it.
@@ -100,6 +102,7 @@ class RunFacts:
     train_loss: Stated | None = None
     gates: tuple[tuple[str, Stated], ...] = ()
     machine: Machine | None = None
+    bounded: Evidence | None = None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -142,6 +145,7 @@ def run_facts(log: Log, line: ScoreLine) -> RunFacts:
         train_loss=Stated(*trained) if trained else None,
         gates=tuple((k, found) for k in _GATES if (found := _number(log, (k,), line.line)) is not None),
         machine=machine(log, _outer(log)),
+        bounded=_bounded(log, line.line),
     )
 
 
@@ -158,6 +162,11 @@ def _tokens(log: Log, line: ScoreLine) -> Stated | None:
 def _fixed(log: Log, until: int) -> Stated | None:
     found = fixed_per_token(log.settings, until)
     return Stated(found[0], log.evidence(found[1])) if found else None
+
+
+def _bounded(log: Log, until: int) -> Evidence | None:
+    found = bounded(log.settings, until)
+    return log.evidence(found) if found is not None else None
 
 
 def _usual(log: Log, line: ScoreLine) -> float | None:
