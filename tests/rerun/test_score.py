@@ -26,6 +26,7 @@ MODELS = [
     models.MixesPositions,
     models.SlicesBanks,
     models.ScalesLoss,
+    models.TakesReduction,
 ]
 
 
@@ -105,7 +106,7 @@ def traced(function: Any) -> Any:
     return torch.compile(function, backend="eager", dynamic=False, fullgraph=True)
 
 
-@pytest.mark.parametrize("form", [m for m in MODELS if m is not models.ScalesLoss])
+@pytest.mark.parametrize("form", [m for m in MODELS if m not in (models.ScalesLoss, models.TakesReduction)])
 def test_compiled_losses_are_the_plain_ones(form: type[models.Body]) -> None:
     model = form().eval()
     made = scorer(model, compiler=traced)

@@ -62,10 +62,15 @@ def _candidates(model: nn.Module, vocab: int) -> Iterator[tuple[str, Way]]:
     needed = _needed(model.forward)
     if needed == 1:
         yield "forward(ids)", _by_result(model, vocab, with_targets=False)
-    if needed <= 2:
-        yield "forward(ids, targets), logits", _by_result(model, vocab, with_targets=True)
-        yield "forward(ids, targets), its loss left out", _without_loss(model, vocab)
-        yield "forward(ids, targets), at its loss", _by_loss(model, vocab)
+    if needed > 2:
+        return
+    yield "forward(ids, targets), logits", _by_result(model, vocab, with_targets=True)
+    yield "forward(ids, targets), its loss left out", _without_loss(model, vocab)
+    yield "forward(ids, targets), at its loss", _by_loss(model, vocab)
+    if "reduction" in inspect.signature(model.forward).parameters:
+        # The mean that it trains on may be computed without cross entropy, while its evaluation asks for each loss.
+        each = functools.partial(model, reduction="none")
+        yield 'forward(ids, targets, reduction="none"), at its loss', _by_loss(each, vocab)
 
 
 def _needed(function: Any) -> int:
