@@ -122,6 +122,11 @@ def test_a_renamed_script_prints_the_same() -> None:
             ["k=", "L("],
         ),
         ("zq0 = 1\nvalue = zq0\n", ["zq0"], ["value"]),
+        (
+            "import sys\nme = sys.modules[__name__]\ndef one(): pass\ndef two(): pass\nme.one()\n",
+            ["one"],
+            ["two"],
+        ),
     ],
 )
 def test_names(source: str, kept: list[str], gone: list[str]) -> None:
