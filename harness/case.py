@@ -172,6 +172,7 @@ class Submission:
     the submission brings (for a pull request: those it adds or changes). `files` lists them relative to `root`, with
     sizes in bytes, `left_out` those that could not be laid out. `track` is "record", "non_record" or "unknown", read from
     the folder's place. `alone` tells that one script was named and not its folder, whose packaging is then not in question.
+    `script_from` is the place of a script that lies outside the folder ("" is the top level), None where it lies in it.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Submission:
     notes: tuple[str, ...] = ()
     alone: bool = False
     left_out: tuple[str, ...] = ()
+    script_from: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,10 @@
 What it does
     Looks for the four files in the submission's folder and reads submission.json and the script. A package that the script
     imports at its top, and that neither the challenge's requirements nor any paper of the folder names, is asked for
-    where no log shows that it ran. The
-    non-record track may come without a log, but not where its README lists one that is not there. It never fails a
-    submission: a missing paper is put right in a minute, and then the audit can be run again.
+    where no log shows that it ran. A script that lies outside its record folder is asked for too; where the change brings
+    no record folder at all, that is P3's question and no papers are missed. What lies in the non-record track, or is
+    called a non-record by its own papers, may come without a log, but not where its README lists one that is not there.
+    It never fails a submission: a missing paper is put right in a minute, and then the audit can be run again.
 
 Why it breaks the score
     It does not; but without the log nobody can tell whether the claimed run took place.
@@ -43,11 +44,17 @@ def packaging(case: Case) -> Finding:
         return Finding(
             "P1", Status.NOT_COVERED, "Not covered: nothing of what the submission states was read."
         )
+    if _elsewhere(case.submission):
+        told = "It lies outside records/, where a submission belongs (P3): no papers are asked for here."
+        return Finding("P1", Status.NOT_APPLICABLE, told)
     if _bare(case.submission, case.claims.packaging):
         told = "The folder lies outside records/ and holds code alone: a record needs README, submission.json and log."
         return Finding("P1", Status.NOT_APPLICABLE, told)
     record, scores = not non_record(case), case.submission.script is not None
     missing, notes = _missing(case.claims.packaging, record=record, scores=scores)
+    if case.submission.script_from is not None:
+        where = case.submission.script_from or "the top level"
+        missing.append(f"its script: that lies in {where}, outside the record folder")
     if not record and case.submission.track == "record":
         notes.append("the papers call it a non-record, its folder lies in the record track")
     if missing:
@@ -57,6 +64,12 @@ def packaging(case: Case) -> Finding:
     return Finding(
         "P1", Status.PASS, f"README, submission.json, log and script are there{noted}.", grade=Grade.CLAIM
     )
+
+
+def _elsewhere(submission: Submission) -> bool:
+    """Whether a change brings it outside records/ and no record folder at all: P3 asks for that."""
+    change = submission.origin.change
+    return change is not None and not change.folders and not submission.folder.startswith("records/")
 
 
 def _bare(submission: Submission, found: Packaging) -> bool:

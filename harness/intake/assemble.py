@@ -29,6 +29,7 @@ class Folder:
     named: str | None = None  # a script that the user named is a submission whatever it looks like
     outside: Callable[[str], bytes | None] | None = None  # the repository's other files, by path
     notes: tuple[str, ...] = ()
+    script_from: str | None = None  # the place of the scripts, where it is another than that of the papers
 
 
 def track_of(place: str) -> str:
@@ -61,6 +62,7 @@ def submissions(folder: Folder, origin: Origin, workspace: Path, skipped: layout
         said,
         alone=bool(folder.named),
         left_out=skipped.paths(),
+        script_from=folder.script_from,
     )
     if not scripts:
         return [common]

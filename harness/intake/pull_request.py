@@ -94,8 +94,9 @@ class Reader:
         """Records first. Where one of them scores, it is the submission, and scripts outside records/ (experiments, tools)
         are only counted; else they are audited, a script that was met already, byte for byte, passed over.
 
-        Record folders in which nothing scores are returned where no record folder scores: alone, or, where they are new
-        and bring submission.json, before the scripts outside records/.
+        Record folders in which nothing scores are returned where nothing else scores. Beside scripts outside records/ a new
+        one with a submission.json is what they are for: its papers go with the scripts of the one place that has some, and
+        stand before them where there are more places, or more such folders.
         """
         found: list[Submission] = []
         silent: list[Submission] = []
@@ -116,7 +117,7 @@ class Reader:
             here = self._load_folder(place, groups[place], {e.path for e in old}, origin)
             found += [s for s in here if s.script is not None]
             silent += [s for s in here if s.script is None and record and (scripts or place.count("/") == 2)]
-        notes = [note for s in silent for note in s.notes[-1:]] if found else []
+        notes = []
         if aside:
             notes.append(
                 f"{aside} Python scripts outside records/ are not audited: the record folder is the submission."
@@ -127,8 +128,38 @@ class Reader:
             )
         if not any(s.folder.startswith("records/") for s in found):
             papers = [s for s in silent if _brings_papers(groups.get(s.folder, ()))]
-            return [*papers, *found] if found else silent, notes
-        return found, notes
+            places = {p for p in groups if layout.shown(p) in {s.folder for s in found}}
+            if len(papers) == 1 and len(places) == 1:
+                return self._joined(papers[0].folder, places.pop(), groups, origin), notes
+            found = [*papers, *found] if found else silent
+        said = [note for s in silent if s not in found for note in s.notes[-1:]]
+        return found, [*said, *notes]
+
+    def _joined(
+        self, record: str, place: str, groups: dict[str, list[Entry]], origin: Origin
+    ) -> list[Submission]:
+        """The scripts of a place outside records/ with the papers of the record folder that has no script of its own."""
+        skipped = layout.Skipped()
+        scripts = {_relative(place, e.path): e.object for e in groups[place] if _is_script(e.path)}
+        papers = {_relative(record, e.path): e.object for e in groups[record]}
+        known = {path: object for path, object in (scripts | papers).items() if object in self.sizes}
+        contents = self._contents(known, self.sizes, skipped)
+        for path in (scripts | papers).keys() - known.keys():
+            skipped.add("Left out because its content is missing in the clone", path)
+        brought, notes = self._needed(place, contents, skipped)
+        names = layout.listed(
+            [layout.shown(f"{place}/{path}" if place else path) for path in sorted(scripts)]
+        )
+        told = f"The record folder holds no script that scores; what lies outside it is taken for its script: {names}."
+        folder = Folder(
+            record,
+            brought | contents,
+            candidates=scripts,
+            outside=self._file,
+            notes=(told, *notes),
+            script_from=place,
+        )
+        return submissions(folder, origin, self.workspace, skipped)
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
         """What the pull request adds, changes or deletes, without what the main line holds already."""

@@ -8,10 +8,24 @@ from pathlib import Path
 import pytest
 
 from harness.audit import Options, audit
-from harness.case import Audit, Finding, Origin, Status, Submission, Verdict, to_json
+from harness.case import (
+    Audit,
+    Case,
+    Change,
+    Claim,
+    Finding,
+    Origin,
+    Script,
+    Status,
+    Submission,
+    Verdict,
+    to_json,
+)
+from harness.witnesses import claims
 from reports.html import audit_html
 from reports.markdown import audit_markdown
-from tests.claims.test_papers import log
+from rules.P1 import packaging
+from tests.claims.test_papers import SOURCE, log
 
 
 def papers(root: Path, text: str, *, left_out: tuple[str, ...] = ()) -> Audit:
@@ -66,6 +80,42 @@ def test_what_breaks_a_limit_fails_without_a_script_too(tmp_path: Path) -> None:
     found = papers(tmp_path, log(train_ms=900_000))
     assert found.verdict is Verdict.FAIL
     assert found.why.startswith("T1")
+
+
+@pytest.mark.parametrize(
+    ("folder", "folders", "status"),
+    [
+        ("", (), Status.NOT_APPLICABLE),
+        ("tools", (), Status.NOT_APPLICABLE),
+        ("", ("records/track_10min_16mb/x",), Status.REVIEW),
+        ("records/mine", (), Status.REVIEW),
+    ],
+)
+def test_no_papers_are_missed_where_no_record_folder_is_brought(
+    tmp_path: Path, folder: str, folders: tuple[str, ...], status: Status
+) -> None:
+    origin = Origin("t", 7, change=Change(folders))
+    (tmp_path / "tool.py").write_text(SOURCE)
+    script = Script("tool.py", len(SOURCE), "0" * 64, SOURCE, SOURCE, "tool.py")
+    held = Submission("t", folder, tmp_path, origin, script, {"tool.py": len(SOURCE)})
+    found = packaging(Case(held, Claim(), claims=claims.examine(held, Claim())))
+    assert found.status is status
+
+
+def test_a_script_outside_its_record_folder_is_asked_for(tmp_path: Path) -> None:
+    for name, text in {
+        "README.md": "x",
+        "submission.json": "{}",
+        "a.log": log(),
+        "train_gpt.py": SOURCE,
+    }.items():
+        (tmp_path / name).write_text(text)
+    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+    script = Script("train_gpt.py", len(SOURCE), "0" * 64, SOURCE, SOURCE, "train_gpt.py")
+    held = Submission("t", "records/x/t", tmp_path, Origin("t"), script, sizes, "record", script_from="")
+    found = packaging(Case(held, Claim(), claims=claims.examine(held, Claim())))
+    assert found.status is Status.REVIEW
+    assert "that lies in the top level" in found.summary
 
 
 def test_a_paper_that_could_not_be_read_is_not_called_missing(tmp_path: Path) -> None:

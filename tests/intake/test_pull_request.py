@@ -245,19 +245,25 @@ def test_a_record_in_which_nothing_scores_is_mentioned_beside_one_that_does(
     assert f"No script in {R}/old computes" in notes(found)
 
 
-def test_papers_of_a_record_without_a_script_are_read_beside_a_script_elsewhere(
+def test_papers_of_a_record_without_a_script_go_with_the_script_elsewhere(
     clone: Clone, tmp_path: Path
 ) -> None:
     papers: dict[str, str | bytes | None] = {f"{R}/mine/submission.json": "{}", f"{R}/mine/logs.txt": "x"}
-    clone.pull_request(2, {"train_mine.py": train(7), **papers})
+    clone.pull_request(2, {"train_mine.py": train(7), "README.md": "mine", **papers})
     clone.pull_request(3, {"train_mine.py": train(7), f"{R}/base/notes.md": "only words"})
+    clone.pull_request(4, {"a/train.py": train(7), "b/train.py": train(8), **papers})
     found = load(clone, 2, tmp_path)
-    assert [(s.folder, s.script.path if s.script else None) for s in found] == [
-        (f"{R}/mine", None),
-        ("", "train_mine.py"),
-    ]
-    assert set(found[0].files) == {"submission.json", "logs.txt"}
+    assert scripts(found) == [(f"{R}/mine", "train_mine.py")]
+    assert found[0].track == "record"
+    assert set(found[0].files) == {"submission.json", "logs.txt", "train_mine.py"}
+    assert "taken for its script: train_mine.py." in notes(found)
     assert [s.folder for s in load(clone, 3, tmp_path)] == [""]
+    several = load(clone, 4, tmp_path)
+    assert [(s.folder, s.script.path if s.script else None) for s in several] == [
+        (f"{R}/mine", None),
+        ("a", "train.py"),
+        ("b", "train.py"),
+    ]
 
 
 def test_links_submodules_pointers_and_large_files_are_left_out_with_a_sentence(
