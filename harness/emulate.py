@@ -18,7 +18,7 @@ from harness.sandbox import Limits, Mount, Sandbox
 from harness.worlds import World
 from harness.worlds.miniature import miniature
 from harness.worlds.scale import Scale, Shrink, scale_profile
-from harness.worlds.shard_names import shard_names
+from harness.worlds.shard_names import data_folders, shard_names
 from harness.worlds.tuning import Tuning
 
 INSIDE = Path(__file__).parent / "inside"
@@ -255,15 +255,20 @@ class _Place:
     script: str
 
     def printed(self, out: Path, brought: Collection[str]) -> str:
-        """Standard output; where it shows no score, log files too that the script wrote (those `brought` say nothing)."""
-        printed = read_text(out / "stdout.txt")
-        if "val_" in printed or "bpb" in printed:
-            return printed
+        """What :func:`told` reads of this run."""
         folder = out / "work" / self.workdir.removeprefix("/work/")
-        logs = [p for pattern in ("*.txt", "*.log", "logs/*") for p in sorted(folder.glob(pattern))]
-        return "\n".join(
-            [printed, *(read_text(p) for p in logs if str(p.relative_to(folder)) not in brought)]
-        )
+        return told(out / "stdout.txt", folder, brought)
+
+
+def told(stdout: Path, folder: Path, brought: Collection[str]) -> str:
+    """Standard output; where it shows no score, log files too that the script wrote below its folder (those `brought` say
+    nothing).
+    """
+    printed = read_text(stdout)
+    if "val_" in printed or "bpb" in printed:
+        return printed
+    logs = [p for pattern in ("*.txt", "*.log", "logs/*") for p in sorted(folder.glob(pattern))]
+    return "\n".join([printed, *(read_text(p) for p in logs if str(p.relative_to(folder)) not in brought)])
 
 
 def _lay_out(
@@ -347,10 +352,7 @@ def _mounts(script: Script, world: World, out: Path, *, writable: bool) -> list[
         Mount(out / "audit", AUDIT, writable=True),
         Mount(out / "trace", f"{AUDIT}/trace", writable=True),
     ]
-    absolute = re.findall(r"[\"'](/[\w./-]+?)/(?:datasets|tokenizers)\b", script.runnable)
-    return mounts + [
-        Mount(world.root, path, writable) for path in sorted(set(absolute)) if not path.startswith("/work/")
-    ]
+    return mounts + [Mount(world.root, path, writable) for path in data_folders(script.runnable)]
 
 
 def _environment(claim: Claim, scale: Scale, world: World, way: Way) -> dict[str, str]:

@@ -9,6 +9,12 @@ _SPELLED = re.compile(r"[\"'/](fineweb[\w.]*?)(\{\w+\}|train|val)((?:[\w.*-]|\{[
 _OWN = re.compile(r"fineweb_(?:train|val)_(?:bytes_)?\d{6}\.bin")
 _VARIES = re.compile(r"\*|\{[^{}]*\}")
 _SPLITS = ("train", "val")
+_ABSOLUTE = re.compile(r"[\"'](/[\w./-]+?)/(?:datasets|tokenizers)\b")
+
+
+def data_folders(source: str) -> list[str]:
+    """Absolute folders in the text of a script that are to hold the data, such as /workspace/data; none below /work."""
+    return sorted({path for path in _ABSOLUTE.findall(source) if not path.startswith("/work/")})
 
 
 def shard_names(source: str, shards: Sequence[str]) -> dict[str, str]:

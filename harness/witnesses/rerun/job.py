@@ -117,12 +117,8 @@ class Job:
             return result
 
         result = self._step("run", weights, work, lambda r: str(r["reason"]))
-        shrink, keep, lazy = result["way"]
-        self.place = dataclasses.replace(
-            self.place,
-            way=Way(shrink=shrink, keep=frozenset(keep), lazy_annotations=lazy),
-            attention=bool(result["attention"]),
-        )
+        way = Way(**{**result["way"], "keep": frozenset(result["way"]["keep"])})
+        self.place = dataclasses.replace(self.place, way=way, attention=bool(result["attention"]))
         if self.place.attention:
             self.notes.append("flash attention is not installed here: PyTorch's own attention stands for it")
         self._read_log(result)
@@ -140,7 +136,7 @@ class Job:
                 give=self.settings.weights,
                 untrained=self.settings.untrained,
             )
-            result["way"] = [way.shrink, sorted(way.keep), way.lazy_annotations]
+            result["way"] = {**dataclasses.asdict(way), "keep": sorted(way.keep)}
             result["attention"] = self.place.attention
             reason = result["reason"].partition("failed: ")[2]
             if not (self.place.emulated or self.place.attention) and NO_FLASH.search(reason):
@@ -153,7 +149,7 @@ class Job:
 
     def _read_log(self, result: dict[str, Any]) -> None:
         """What the script printed in this run, as the claims witness reads logs."""
-        log = self.log = read_log(self.folder / "run" / "stdout.txt", "the rerun's own output")
+        log = self.log = read_log(self.folder / "run" / "told.txt", "the rerun's own output")
         label = self.claim.label
         test = claimed_test(label, [s.text for s in log.scores]) if label else None
         lines = [s for s in log.scores if test is None or test(s.text)] or log.finals()

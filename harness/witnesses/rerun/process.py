@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.case import Claim, Script, Submission
-from harness.emulate import INSIDE, Way, read_text
+from harness.emulate import INSIDE, Way, read_text, told
 from harness.outcome import classify
 from harness.sandbox import Completed, Limits, Mount, ResultError, Sandbox, read_result
 from harness.witnesses.rerun.hardware import gpu_environment, gpu_mounts
 from harness.witnesses.rerun.nodes import Nodes, Orders
 from harness.worlds.fineweb import OfficialData
 from harness.worlds.scale import Scale, scale_profile
+from harness.worlds.shard_names import data_folders, shard_names
 
 RERUN, WORLD = "/work/.rerun", "/world"
 GIB = 2**30
@@ -61,8 +62,14 @@ class Place:
         names = [n for n in self.submission.files if n.endswith(".py") and n != self.script.path]
         helpers = {n: read_text(self.submission.root / n).replace("\r\n", "\n") for n in names}
         environment = self.claim.environment()
+        way = self.way
         return scale_profile(
-            self.script.runnable, environment, helpers=helpers, shrink=self.way.shrink, keep=self.way.keep
+            self.script.runnable,
+            environment,
+            helpers=helpers,
+            shrink=way.shrink,
+            keep=way.keep,
+            least=way.least,
         )
 
 
@@ -86,7 +93,7 @@ def lay_out(place: Place, folder: Path) -> tuple[str, dict[str, str]]:
     """Fill folder/work with the submission and links to the data; (path of the script inside, settings of the scale)."""
     shutil.rmtree(folder, ignore_errors=True)
     name = place.submission.folder.strip("/") or place.submission.name
-    here = folder / "work" / name
+    here = _home(place, folder)
     shutil.copytree(place.submission.root, here, symlinks=True)
     scale = place.scale()
     written = {place.script.path: scale.source, **scale.helpers} if scale else {}
@@ -106,13 +113,21 @@ def link_data(source: str, data: OfficialData, folder: Path) -> None:
     names = data.layout
     spelled = re.findall(r"fineweb\w*10B\w*", source), re.findall(r"[\w.-]+\.(?:model|json)", source)
     own = (names.dataset, *names.dataset_links), (names.tokenizer, *names.tokenizer_links)
-    for kind, real, known, told in zip(
+    for kind, real, known, found in zip(
         ("datasets", "tokenizers"), (names.dataset, names.tokenizer), own, spelled, strict=True
     ):
-        for name in {*(Path(k).name for k in known), *told}:
+        for name in {*(Path(k).name for k in known), *found}:
             link = folder / kind / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(f"{WORLD}/{real}")
+    shards = [entry.name for entry in data.dataset.iterdir()]
+    for name, shard in shard_names(source, shards).items():
+        (folder / name).symlink_to(f"{WORLD}/{names.dataset}/{shard}")
+
+
+def _home(place: Place, folder: Path) -> Path:
+    """Where the submission lies."""
+    return folder / "work" / (place.submission.folder.strip("/") or place.submission.name)
 
 
 def torchrun(
@@ -126,7 +141,8 @@ def torchrun(
         order = {"folder": name, "module": module, "workdir": workdir, "environment": environment}
         Orders(place.work).give(order)
     completed = _start(place, folder, module, workdir, environment)
-    printed = read_text(folder / "stdout.txt")
+    printed = told(folder / "stdout.txt", _home(place, folder), place.submission.files)
+    (folder / "told.txt").write_text(printed, encoding="utf-8")
     outcome, reason = classify(
         completed.reason,
         completed.returncode,
@@ -196,6 +212,7 @@ def _mounts(place: Place, folder: Path) -> list[Mount]:
         Mount(place.data.tokenizer, f"{WORLD}/{names.tokenizer}"),
         Mount(folder / "work", "/work", writable=True),
         Mount(folder / "out", RERUN, writable=True),
+        *(Mount(folder / "work" / "data", path) for path in data_folders(place.script.runnable)),
         *([] if place.emulated else gpu_mounts()),
     ]
 
@@ -213,12 +230,14 @@ def _environment(place: Place, settings: dict[str, str]) -> dict[str, str]:
         **_interfaces(place.nodes),
     }
     small = {"PYTHONHASHSEED": "0", "TRITON_INTERPRET": "1"} if place.emulated else gpu_environment()
+    old = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"} if place.way.old_load else {}
     return (
         claimed
         | place.data.layout.environment(WORLD, place.data.vocab_size)
         | settings
         | threads
         | small
+        | old
         | fixed
     )
 

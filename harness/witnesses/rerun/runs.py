@@ -38,7 +38,7 @@ def run(place: Place, folder: Path, *, give: Path | None, untrained: bool = Fals
         ),
         "notes": [str(n)[:300] for n in first.get("notes", [])],
         "overrides": [list(o) for o in scale.overrides] if scale else [],
-        "files": sizes(folder.parent, *calls, *(f"run/out/{n}" for n in FILES), "run/stdout.txt"),
+        "files": sizes(folder.parent, *calls, *(f"run/out/{n}" for n in FILES), "run/told.txt"),
     }
 
 

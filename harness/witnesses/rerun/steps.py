@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FORMAT = 5
+FORMAT = 6
 """Raised where the results of earlier versions cannot be read any more."""
 
 
