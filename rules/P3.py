@@ -3,8 +3,9 @@
 What it does
     Looks at the whole change against the main line: how many record folders it brings, whether it changes or deletes
     files of other records, and what it adds outside records/. It never fails a submission. It is a question where no record
-    folder is brought or records of others are changed; further folders and files beside are told and no more: they say
-    nothing about the score, and #1120 (238 files) and #1945 (two folders) went to the leaderboard with them.
+    folder is brought, where records of others are changed, and where more than 50 files lie outside records/, which nobody
+    sees through at a glance; further folders and a few files beside are told and no more: they say nothing about the score,
+    and #1945 (two folders) went to the leaderboard with them.
 
 Why it breaks the score
     It does not; but a maintainer cannot merge a record together with somebody's experiments, and with two record folders
@@ -18,7 +19,8 @@ Legal alternative
 
 Rulings
     README of the challenge: a pull request adds one new folder in a subfolder of records/ and nothing else.
-    #236: the diff must be cleaned up. #1120: 238 files outside the record. #1031, #1143: two record folders.
+    #236: the diff must be cleaned up. #1120: 238 files outside the record (its score became a row of the leaderboard all
+    the same, unmerged). #1031, #1143: two record folders.
     Merged all the same: #65 (three folders), #77 (changes the baseline's train_gpt.py).
     https://github.com/openai/parameter-golf#readme
 
@@ -34,6 +36,7 @@ from harness.case import Case, Change, Evidence, Finding, Grade, Status
 from rules.registry import rule
 
 _SHOWN = 5
+_MANY = 50
 
 
 @rule("P3", title="One folder", categories=("packaging",), needs=("claims",))
@@ -51,7 +54,7 @@ def one_folder(case: Case) -> Finding:
         f"The change {' and '.join(asked)}; a submission adds one new folder under records/ and nothing else."
     )
     shown = _lines((*(change.folders if len(change.folders) > 1 else ()), *change.altered, *change.outside))
-    if change.folders and not change.altered_count:
+    if change.folders and not change.altered_count and change.outside_count <= _MANY:
         told = f"{told.removesuffix('.')}: to be cleaned up before a merge, no question about the score."
         return Finding("P3", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     if case.submission.origin.merged:

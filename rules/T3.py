@@ -20,7 +20,9 @@ Legal alternative
 Rulings
     2026-03-22..24 #529 #576 #593 #606 #615 #626 #639 #656 #706: calibration on training data after 600 s is invalid.
     2026-03-30 #1019: merged; calibrates on its own samples. Late April #1868, #1855: merged; training loop and Hessian
-    collection end within a few seconds of 600 s, with a reserve of 0.5 s. 2026-03-28 #728: not on unscored val tokens.
+    collection end within a few seconds of 600 s, with a reserve of 0.5 s (#2135: 606.5 s). 2026-04-29 #1934: called invalid
+    by another entrant for 602.6 s; 158 heads end past 600 s, ten that were merged or listed among them, so it is told and
+    not asked. 2026-03-28 #728: not on unscored val tokens.
     #1120 holds two folders: the one whose log shows 3.4 s of calibration after 600.03 s was never ruled on, the row on the
     leaderboard is the other one, which skips calibration.
     https://github.com/openai/parameter-golf/pull/706
@@ -80,7 +82,8 @@ def _after_the_clock(case: Case, run: RunFacts, seen: Calibration, stopped: floa
     if end > stopped:
         told += f" until {seconds(end)}"
     if (stopped <= limit - _RESERVED_MS or (seen.reserve_ms or 0.0) > 0.0) and end <= limit + _OVERRUN_MS:
-        return Finding("T3", Status.PASS, f"{told}.", grade=Grade.CLAIM, evidence=shown)
+        late = f", {seconds(end - limit)} past the limit (merged #1855: 4.3 s)" if end > limit else ""
+        return Finding("T3", Status.PASS, f"{told}{late}.", grade=Grade.CLAIM, evidence=shown)
     # A log that names its data "training data" may still mean the model's own samples; the code decides (D5).
     read = "training data was read" if seen.data == "train" else "data (the log does not say which) was read"
     told += f": {read} after the clock had run out."

@@ -212,6 +212,13 @@ def test_calibration_against_the_clock(
     assert judge("T3", log(tail=tail, train_ms=train_ms, reserve=reserve)).status is status
 
 
+def test_calibration_that_ends_past_the_limit_is_told(judge: Judge) -> None:
+    reserve, tail = "gptq_reserve_seconds: 0.5\n", "GPTQ:collected 67 Hessians in 3.7s\n"
+    found = judge("T3", log(tail=tail, train_ms=598_900, reserve=reserve))
+    assert found.status is Status.PASS
+    assert "until 602.6 s, 2.6 s past the limit" in found.summary
+
+
 def test_the_denominator_is_the_validation_text(judge: Judge) -> None:
     assert judge("D2", log()).status is Status.PASS
     inflated = judge("D2", log(denominator=int(BYTES * 1.17)))

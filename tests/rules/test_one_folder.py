@@ -24,6 +24,8 @@ def status(change: Change | None, *, merged: bool = False) -> Status:
         (Change(folders=(MINE,)), Status.PASS),
         (Change(folders=(MINE, MINE + "2")), Status.PASS),
         (Change(folders=(MINE,), outside=("run.sh",), outside_count=1), Status.PASS),
+        (Change(folders=(MINE,), outside=("run.sh",), outside_count=50), Status.PASS),
+        (Change(folders=(MINE,), outside=("run.sh",), outside_count=51), Status.REVIEW),
         (Change(folders=(MINE,), altered=("records/x/y/z.py",), altered_count=1), Status.REVIEW),
         (Change(outside=("train_gpt.py",), outside_count=1), Status.REVIEW),
     ],
@@ -35,3 +37,4 @@ def test_one_new_folder_and_nothing_else(change: Change | None, expected: Status
 def test_what_was_merged_is_no_question() -> None:
     change = Change(folders=(MINE,), altered=("records/x/y/z.py",), altered_count=1)
     assert status(change, merged=True) is Status.PASS
+    assert status(Change(folders=(MINE,), outside_count=238), merged=True) is Status.PASS
