@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from harness.inside.rerun import calls as inside
 from harness.inside.rerun import compiled
@@ -28,6 +30,19 @@ def test_flattened_rows_are_found() -> None:
     where, context = Locator(Index(TARGETS)).locate(rows(0, 8, 16, 300), 0)
     assert where.tolist() == [s + i for s in (0, 8, 16, 300) for i in range(ROW)]
     assert context.tolist() == list(range(ROW)) * 4
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_row_does_not_run_on_over_tokens_that_are_the_same_by_chance(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stream = rng.integers(0, 3, 400).astype(np.uint16)
+    length, count = int(rng.integers(24, 40)), int(rng.integers(2, 6))
+    starts = rng.choice(400 - length, count, replace=False)
+    where, context = Locator(Index(stream)).locate(
+        np.concatenate([stream[s : s + length] for s in starts]), 0
+    )
+    assert where.tolist() == [s + i for s in starts for i in range(length)]
+    assert context.tolist() == list(range(length)) * count
 
 
 def test_of_two_equal_places_the_next_one_is_meant() -> None:
@@ -113,6 +128,17 @@ def test_a_mean_is_noted_token_by_token(book: inside.Calls, tmp_path: Path) -> N
     (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS)
     assert found.seen == ROW
     assert np.nanmean(found.losses) == pytest.approx(mean.item(), abs=1e-6)
+
+
+def test_a_call_under_a_function_mode_is_noted_once(book: inside.Calls, tmp_path: Path) -> None:
+    class Mode(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return func(*args, **(kwargs or {}))
+
+    with Mode(), torch.no_grad():
+        F.cross_entropy(torch.zeros(ROW, 60), torch.from_numpy(rows(8).astype(np.int64)))
+    book.close()
+    assert len(list(passes.read_calls(tmp_path / "calls-0.bin"))) == 1
 
 
 def test_training_before_scoring_is_seen(book: inside.Calls, tmp_path: Path) -> None:

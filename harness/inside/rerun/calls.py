@@ -117,14 +117,23 @@ def install(calls: Calls) -> None:
 
 def _hook_losses(calls: Calls) -> None:
     original: Any = F.cross_entropy
+    within = False
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        nonlocal within
+        within = True
+        try:
+            return original(*args, **kwargs)
+        finally:
+            within = False
 
     def cross_entropy(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
-        # Inside a compiled region this must be no more than the original.
-        if torch.compiler.is_compiling() or not calls.open:
+        # Inside a compiled region this must be no more than the original. A function mode calls it by its name again.
+        if torch.compiler.is_compiling() or not calls.open or within:
             return original(input, target, *args, **kwargs)
         if calls.before_score is not None:
             calls.before_score()
-        result = original(input, target, *args, **kwargs)
+        result = plain(input, target, *args, **kwargs)
         if target.is_floating_point() or target.dim() == 0:
             return result
         per_token = result if result.numel() == target.numel() else None
@@ -135,7 +144,7 @@ def _hook_losses(calls: Calls) -> None:
         else:
             with torch.no_grad():
                 ignored = kwargs.get("ignore_index", -100)
-                calls.loss(target, original(input, target, ignore_index=ignored, reduction="none"), SCORE)
+                calls.loss(target, plain(input, target, ignore_index=ignored, reduction="none"), SCORE)
         return result
 
     setattr(F, "cross_entropy", cross_entropy)  # noqa: B010

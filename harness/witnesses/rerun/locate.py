@@ -12,6 +12,8 @@ _MOST_CANDIDATES = 64
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 Positions = npt.NDArray[np.int64]
+Stretch = tuple[int, int, int]
+"""(place in the call, position in the stream, how many tokens agree)."""
 
 
 class Index:
@@ -57,29 +59,52 @@ class Locator:
         `row` is the length of its rows, 0 where they were flattened. Each stretch of the stream that is met counts: rows
         may overlap, documents of many lengths may be padded, or masked in front.
         """
-        row = row or int(tokens.size)
         where, context = np.full(tokens.size, -1, np.int64), np.zeros(tokens.size, np.int64)
-        for begin in range(0, tokens.size, row):
-            part = slice(begin, begin + row)
-            self._stretches(tokens[part], where[part], context[part])
+        begin, found = self._next, [] if row else self._stretches(tokens, 0)
+        row = row or self._late(tokens, found)
+        if row:
+            self._next = begin
+            found = [
+                s for at in range(0, tokens.size, row) for s in self._stretches(tokens[at : at + row], at)
+            ]
+        for at, start, length in found:
+            where[at : at + length] = np.arange(start, start + length)
+            context[at : at + length] = np.arange(length)
         return where, context
 
-    def _stretches(self, row: npt.NDArray[np.uint16], where: Positions, context: Positions) -> None:
-        """Fill in the stretches of the stream in one row, one after the other; padding between them stays unknown."""
+    def _late(self, tokens: npt.NDArray[np.uint16], stretches: list[Stretch]) -> int:
+        """The length of rows that were flattened, where a stretch begins late: the one before ran on over tokens that are
+        by chance the same. 0 where all begin where rows of one length do, or no length fits.
+        """
+        begins = [(at, self._common(tokens, at, start)) for at, start, _ in stretches if at]
+        for row in (r for r in range(tokens.size // 2, SPAN - 1, -1) if tokens.size % r == 0):
+            if all(at % row <= common for at, common in begins):
+                return row if any(at % row for at, _ in begins) else 0
+        return 0
+
+    def _common(self, tokens: npt.NDArray[np.uint16], at: int, start: int) -> int:
+        """How many tokens before `at` are those before `start` in the stream too."""
+        most = min(at, start)
+        same = tokens[at - most : at][::-1] == self.targets[start - most : start][::-1]
+        return int(most if same.all() else np.argmin(same))
+
+    def _stretches(self, row: npt.NDArray[np.uint16], offset: int) -> list[Stretch]:
+        """The stretches of the stream in one row, one after the other; padding between them stays unknown."""
+        found: list[Stretch] = []
         at, met, span = 0, None, min(SPAN, row.size)
         while row.size - at >= max(span, _SHORTEST):
             start, length = self._find(row[at:])
             if length:
-                where[at : at + length] = np.arange(start, start + length)
-                context[at : at + length] = np.arange(length)
+                found.append((offset + at, start, length))
                 at += length
                 continue
             if met is None:
                 met = np.flatnonzero(self.index.holds(row, span))
             later = met[met > at]
             if not later.size:
-                return
+                break
             at = int(later[0])
+        return found
 
     def _find(self, row: npt.NDArray[np.uint16]) -> tuple[int, int]:
         """(first position, matching length) of the place that agrees longest; of several, the next in order."""
