@@ -54,6 +54,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         readme,
         _mentions(submission, value),
         f"{PurePosixPath(submission.folder).name} {line.log.path if line else ''}",
+        _copies(believed, logs) if believed else (),
     )
     if line is not None:
         notes.append(line.how)
@@ -77,6 +78,17 @@ def claimed_configuration(submission: Submission) -> Claim:
         non_record=called_non_record(submission, json_file, data),
         tool=tool_beside(submission, whole.line.label if whole else None),
     )
+
+
+def _copies(line: ClaimedLine, logs: Sequence[Log]) -> list[Log]:
+    """Further logs of the claimed run: its score stands in them as a result, to six digits or more."""
+    return [
+        log
+        for log in logs
+        if log is not line.log
+        and line.line.decimals >= 6
+        and any(s.bpb == line.line.bpb and s.decimals >= 6 for s in log.finals())
+    ]
 
 
 def _claimed_line(

@@ -162,8 +162,9 @@ def claimed_settings(
     readme: Sequence[Command],
     mentions: Sequence[int],
     title: str = "",
+    copies: Sequence[Log] = (),
 ) -> Settings:
-    """Merge the claimed log's printed settings with at most one command.
+    """Merge the claimed log's printed settings with at most one command; `copies` are further logs of the same run.
 
     The log wins where it speaks. Of the commands the one is taken that contradicts the log least, run
     scripts before the README, and of the README's the one whose features the submission's `title` names,
@@ -188,7 +189,7 @@ def claimed_settings(
             f"({name}={settings[name].value}); left out, so that the whole script runs"
         )
         del settings[name]
-    shown = _apply_proofs(environment, log, settings, printed, notes)
+    shown = _apply_proofs(environment, log, copies, settings, printed, notes)
     ambiguous = _ambiguities(environment, command, rivals, printed)
     ambiguous += _unsaid(environment, settings, shown, title)
     source = "log" if printed else kind if command is not None else "default"
@@ -200,16 +201,23 @@ def claimed_settings(
 
 def _apply_proofs(
     environment: Environment,
-    log: Log | None,
+    claimed: Log | None,
+    copies: Sequence[Log],
     settings: dict[str, Setting],
     printed: dict[str, Setting],
     notes: list[str],
 ) -> frozenset[str]:
-    """Put right the switches that the log's own lines show; they count as printed. Those that a line shows to be on."""
-    if log is None:
+    """Put right the switches that the logs' own lines show; they count as printed. Those that a line shows to be on."""
+    if claimed is None:
         return frozenset()
-    found = proofs(environment, log)
-    for name, proof in found.items():
+    found = {name: (claimed, proof) for name, proof in proofs(environment, claimed).items()}
+    for (
+        copy
+    ) in copies:  # each writes some of what the script prints: a line that one lacks may stand in another
+        for name, proof in proofs(environment, copy).items():
+            if proof.log_line and (name not in found or not found[name][1].log_line):
+                found[name] = copy, proof
+    for name, (log, proof) in found.items():
         if name in printed or is_machine(name, "") or _ONLY_PART.search(name):
             continue
         if proof.log_line == 0 and name in settings:
@@ -223,7 +231,9 @@ def _apply_proofs(
             f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
         )
         settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
-    return frozenset(n for n, proof in found.items() if proof.log_line and proof.on not in (False, *_OFF))
+    return frozenset(
+        n for n, (_, proof) in found.items() if proof.log_line and proof.on not in (False, *_OFF)
+    )
 
 
 def _proved(environment: Environment, name: str, held: str | None, on: bool | str) -> str | None:

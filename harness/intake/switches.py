@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.intake import syntax
@@ -146,6 +147,7 @@ class _Walker:
             for n in syntax.walk(environment.tree or ast.Module([], []))
             if isinstance(n, ast.FunctionDef)
         }
+        self._aliases = _other_names(environment)
         self.prints: list[tuple[str | None, _Print]] = []
         self.callers: dict[str, list[tuple[str | None, frozenset[Test], bool]]] = {}
 
@@ -225,7 +227,27 @@ class _Walker:
             node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
         )
         variables = self._environment.targets.get(name or "", [])
+        if not variables and isinstance(node, ast.Name):
+            return self._aliases.get(node.id)
         return variables[0] if len(variables) == 1 else None
+
+
+def _other_names(environment: Environment) -> dict[str, str]:
+    """Names that stand for one variable wherever the script binds them: ``use_cache = args.cache_enabled``."""
+    means: dict[str, list[str]] = {}
+    bound: Counter[str] = Counter()
+    for node in syntax.walk(environment.tree or ast.Module([], [])):
+        if isinstance(node, ast.arg):
+            bound[node.arg] += 1
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound[node.id] += 1
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute):
+            source = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
+            variables = environment.targets.get(source, [])
+            for target in node.targets:
+                if isinstance(target, ast.Name) and len(variables) == 1:
+                    means.setdefault(target.id, []).append(variables[0])
+    return {n: found[0] for n, found in means.items() if len(set(found)) == 1 and len(found) == bound[n]}
 
 
 def _literal(call: ast.Call) -> str | None:

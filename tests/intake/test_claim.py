@@ -200,6 +200,36 @@ def test_a_line_printed_only_under_a_switch_proves_the_switch(submit: Callable[.
     assert any("TTT_ENABLED=1" in note for note in claim.notes)
 
 
+def test_a_switch_is_proved_under_another_name_of_it(submit: Callable[..., Submission]) -> None:
+    script = SCRIPT.replace("    if args.ttt_enabled:", "    adapts = args.ttt_enabled\n    if adapts:")
+    claim = claimed_configuration(
+        submit(script, submission__json={"val_bpb": 1.2245}, a__log=log(1.2345, ttt=True))
+    )
+    assert settings(claim)["TTT_ENABLED"] == "1"
+
+
+@pytest.mark.parametrize("again", ["    adapts = args.slot_enabled", "    adapts = adapts and True"])
+def test_a_name_of_several_meanings_proves_no_switch(submit: Callable[..., Submission], again: str) -> None:
+    script = SCRIPT.replace(
+        "    if args.ttt_enabled:", f"    adapts = args.ttt_enabled\n{again}\n    if adapts:"
+    )
+    claim = claimed_configuration(
+        submit(script, submission__json={"val_bpb": 1.2245}, a__log=log(1.2345, ttt=True))
+    )
+    assert "TTT_ENABLED" not in settings(claim)
+
+
+@pytest.mark.parametrize(("digits", "proved"), [(8, True), (4, False)])
+def test_another_log_of_the_same_run_proves_switches_too(
+    submit: Callable[..., Submission], digits: int, proved: bool
+) -> None:
+    """The script's own log file lacks what was printed; what the terminal showed states the same score."""
+    own = log(1.23456789)
+    shown = f"ttt_sliding:start lr=0.002 freeze_blocks=0\nfinal_exact val_loss:1.95 val_bpb:{1.23456789:.{digits}f}\n"
+    made = submit(submission__json={"val_bpb": 1.23456789}, a__log=own, b__log=shown)
+    assert (settings(claimed_configuration(made)).get("TTT_ENABLED") == "1") == proved
+
+
 def test_a_line_printed_only_in_one_mode_proves_the_mode(submit: Callable[..., Submission]) -> None:
     script = SCRIPT.replace(
         'eval_only = os.environ.get("EVAL_ONLY", "")', 'ttt_mode = os.environ.get("TTT_MODE", "standard")'
