@@ -12,7 +12,7 @@ from rules.registry import MUST_HAVE, all_rules
 
 if TYPE_CHECKING:
     from harness.emulate import Run
-    from harness.witnesses.claims import RunFacts, Stated
+    from harness.witnesses.claims import RunFacts, Standing, Stated
 
 STATUS = {
     Status.PASS: "Pass",
@@ -164,6 +164,26 @@ def experiments(case: Case) -> list[tuple[str, str, str]]:
 def runs(case: Case) -> tuple[RunFacts, ...]:
     """The runs behind the claimed score, the claimed one first; none where no log states it."""
     return case.claims.behind if case.claims is not None else ()
+
+
+def standing(case: Case) -> Standing | None:
+    """The submission's seeds beside the chain of records before it; None where there is no score, or no row is known."""
+    found = case.claims.standing if case.claims is not None else None
+    return found if found is not None and found.chain else None
+
+
+def machine(case: Case) -> str:
+    """The machine of the claimed run as its log names it; empty where it does not."""
+    run = case.claims.claimed if case.claims is not None else None
+    if run is None or run.machine is None:
+        return ""
+    parts = [run.machine.name, *(f"{library} {version}" for library, version in run.machine.versions)]
+    return ", ".join(p for p in parts if p)
+
+
+def chance(p: float | None) -> str:
+    """A p-value to two figures; a dash where no test could be made."""
+    return MISSING if p is None else f"{p:.2g}"
 
 
 def stated_seconds(stated: Stated | None) -> str:

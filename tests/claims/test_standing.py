@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harness.case import Case, Claim, Evidence, Finding, Origin, Status, Submiss
 from harness.witnesses.claims import Artifact, ClaimFacts
 from harness.witnesses.claims.leaderboard import (
     Row,
+    chain_before,
     joined,
     known_rows,
     own_row,
@@ -196,3 +198,14 @@ def test_a_claim_without_a_run_stands_for_itself() -> None:
     assert alone is not None
     assert (alone.scores, alone.source, alone.deviation) == ((1.1190,), "claim", None)
     assert seeds_of((), (), Claimed("val_bpb", 1.1, 1)) is None
+
+
+def test_the_chain_before_a_pull_request_holds_what_was_best_of_its_day() -> None:
+    number = 1493
+    chain = chain_before(known_rows(), None, number, None)
+    assert all(r.pr is None or r.pr < number for r in chain)
+    assert all(a.mean > b.mean for a, b in itertools.pairwise(chain))
+    best = state_of_the_art(known_rows(), None, number, None)
+    assert chain[-1] is best
+    assert [r.pr for r in chain[:2]] == [39, 49]
+    assert chain_before((), None, number, None) == ()

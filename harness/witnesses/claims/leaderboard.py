@@ -109,6 +109,19 @@ def state_of_the_art(
     return min(before, key=lambda r: r.mean, default=None)
 
 
+def chain_before(
+    rows: Iterable[Row], own: Row | None, number: int | None, date: str | None
+) -> tuple[Row, ...]:
+    """The rows opened before pull request `number` that were the best of their day, in the order of their numbers."""
+    number = number if number is not None else own.pr if own is not None else None
+    before = [r for r in rows if r is not own and r.listed and _earlier(r, number, date)]
+    found: list[Row] = []
+    for row in sorted(before, key=lambda r: (r.pr or 0, r.date)):
+        if not found or row.mean < found[-1].mean:
+            found.append(row)
+    return tuple(found)
+
+
 def _earlier(row: Row, number: int | None, date: str | None) -> bool:
     if row.pr is not None and number is not None:
         return row.pr < number

@@ -15,6 +15,7 @@ from harness.intake.git import opened
 from harness.intake.mainline import main_tip
 from harness.witnesses.claims.leaderboard import (
     Row,
+    chain_before,
     joined,
     known_rows,
     own_row,
@@ -30,6 +31,7 @@ FLOOR_NATS = 0.005
 """By how much a record must beat the state of the art, in nats per token (README of the challenge)."""
 
 _HEAD = 30
+_STEPS = 6
 _CLAIMS = re.compile(
     r"(?i)(?<!non-)(?<!non_)(?<!non )(?<!not a )(?<!no )\b(?:record|new sota|state of the art)\b"
     r"|^# .{0,80}\bsota(?: (?:submission|attempt|entry)\b|\s*(?:[-–—:]|$))"
@@ -45,6 +47,16 @@ _DATED = re.compile(r"^(20\d\d-\d\d-\d\d)")
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """One row of the chain of records: how much better (BPB) than the row before it, and with which one-sided p-value of
+    Welch's test; None for the first row, and where one of the two has a single run."""
+
+    row: Row
+    gain_bpb: float | None
+    p_any: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Standing:
     """The seeds and what they are compared with. Gains are positive where the submission is better.
 
@@ -52,7 +64,7 @@ class Standing:
     and `p_floor` are one-sided p-values of Welch's test that it is better at all, and by the floor of 0.005 nats; None
     where one side has a single run. `gain_nats` is per token of the submission's own tokenizer; None without a loss.
     `record_claim` is the line in which the papers call it a record or hold it against the best, `systems` the line that
-    tells of a pure speed-up.
+    tells of a pure speed-up. `chain` are the last rows that were the best of their day before it, oldest first.
     """
 
     seeds: Seeds
@@ -64,6 +76,7 @@ class Standing:
     p_floor: float | None
     record_claim: Evidence | None
     systems: Evidence | None
+    chain: tuple[Step, ...] = ()
 
 
 def standing(
@@ -94,7 +107,17 @@ def standing(
         p_floor=welch(seeds.scores, other, FLOOR_NATS / nats) if nats is not None else None,
         record_claim=_record_claim(submission),
         systems=_line(submission, _SYSTEMS),
+        chain=_chain(chain_before(rows, own, submission.origin.pull_request, _date(submission))),
     )
+
+
+def _chain(rows: Sequence[Row]) -> tuple[Step, ...]:
+    """The last rows of the chain, each beside the one before it."""
+    steps = [
+        Step(row, last.mean - row.mean if last else None, welch(row.seeds, last.seeds) if last else None)
+        for last, row in zip((None, *rows), rows, strict=False)
+    ]
+    return tuple(steps[-_STEPS:])
 
 
 def _rows(origin: Origin) -> tuple[Row, ...]:
