@@ -14,6 +14,7 @@ from harness.intake.errors import IntakeError
 from harness.intake.git import Entry, Repository, opened
 from harness.intake.mainline import Base, find_base
 from harness.intake.needs import needed
+from harness.witnesses.claims.papers import is_paper
 
 _REGULAR = ("100644", "100755", "100664")
 _LISTED = 20
@@ -187,14 +188,28 @@ class Reader:
                 skipped.add("Left out because its content is missing in the clone", entry.path)
         contents = self._contents(objects, self.sizes, skipped)
         brought, notes = self._needed(place, contents, skipped)
+        papers = self._papers(place, contents, skipped)
+        if papers:
+            names = layout.listed([layout.shown(path) for path in sorted(papers)])
+            notes.append(f"Papers that the change leaves as they are were taken from its head: {names}.")
         folder = Folder(
             place,
-            contents | brought,
+            papers | contents | brought,
             candidates=contents.keys() - {_relative(place, path) for path in passed_over},
             outside=self._file,
             notes=tuple(notes),
         )
         return submissions(folder, origin, self.workspace, skipped)
+
+    def _papers(self, place: str, contents: dict[str, bytes], skipped: layout.Skipped) -> dict[str, bytes]:
+        """README, submission.json and logs at the top of a record folder that the pull request leaves as they were."""
+        if not _in_records(place) or not any(_is_script(path) for path in contents):
+            return {}
+        prefix = f"{place}/"
+        beside = {e.path[len(prefix) :]: e.object for e in self.tree if e.path.startswith(prefix)}
+        wanted = {p: o for p, o in beside.items() if "/" not in p and p not in contents and is_paper(p)}
+        sizes = self.repository.sizes(wanted.values())
+        return self._contents({p: o for p, o in wanted.items() if o in sizes}, sizes, skipped)
 
     def _file(self, path: str) -> bytes | None:
         """A file of the head that lies outside the folder, for scripts that run the script of another record."""
@@ -262,6 +277,10 @@ def _brings_papers(entries: Iterable[Entry]) -> bool:
     """Whether a folder is new and has a submission.json: its papers are to be read though no script of it scores."""
     names = [posixpath.basename(e.path) for e in entries]
     return "submission.json" in names and all(e.change == "A" for e in entries)
+
+
+def _in_records(place: str) -> bool:
+    return place.startswith("records/") and place.count("/") == 2
 
 
 def _is_script(path: str) -> bool:

@@ -266,6 +266,19 @@ def test_papers_of_a_record_without_a_script_go_with_the_script_elsewhere(
     ]
 
 
+def test_papers_that_the_change_leaves_alone_are_read_with_its_script(clone: Clone, tmp_path: Path) -> None:
+    papers: dict[str, str | bytes | None] = {
+        f"{R}/base/{n}": "x" for n in ("README.md", "submission.json", "train.log", "idle.txt.bak")
+    }
+    clone.commit(papers, "Papers")
+    clone.pull_request(3, {f"{R}/base/train_gpt.py": train(7)})
+    found = load(clone, 3, tmp_path)
+    assert set(found[0].files) == {"train_gpt.py", "README.md", "submission.json", "train.log"}
+    assert "leaves as they are were taken from its head: README.md, submission.json, train.log." in notes(
+        found
+    )
+
+
 def test_links_submodules_pointers_and_large_files_are_left_out_with_a_sentence(
     clone: Clone, tmp_path: Path
 ) -> None:

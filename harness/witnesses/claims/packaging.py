@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from harness.case import Submission
 from harness.intake.syntax import Unparsable, parse
 from harness.witnesses.claims.log import is_log_name
-from harness.witnesses.claims.papers import read_text
+from harness.witnesses.claims.papers import is_paper, read_text
 
 FIELDS = ("author", "name", "val_bpb")
 _NUMBERS = ("val_bpb", "val_loss", "bytes_total", "bytes_code", "bytes_model", "artifact_bytes")
@@ -72,16 +72,7 @@ def packaging(submission: Submission, json_value: object, logs_with_score: int) 
         fields_mistyped=_mistyped(json_value) if isinstance(json_value, dict) else (),
         listed=_listed(submission),
         unnamed=_unnamed(submission),
-        unread=tuple(sorted({n for path in submission.left_out if _is_paper(n := PurePosixPath(path).name)})),
-    )
-
-
-def _is_paper(name: str) -> bool:
-    low = name.lower()
-    return (
-        low.startswith("readme")
-        or (low.startswith("submission") and low.endswith(".json"))
-        or is_log_name(low)
+        unread=tuple(sorted({n for path in submission.left_out if is_paper(n := PurePosixPath(path).name)})),
     )
 
 

@@ -49,6 +49,13 @@ class KeptLogs:
 _READ = KeptLogs()
 
 
+def is_paper(name: str) -> bool:
+    """Whether a file is README, submission.json or a log, by its name without folders."""
+    low = name.lower()
+    stated = low.startswith("submission") and low.endswith(".json")
+    return low.startswith("readme") or stated or is_log_name(low)
+
+
 def read_text(submission: Submission, name: str) -> str:
     """The text of one of the submission's files, cut at a bound."""
     if not _is_own_file(submission, name):
