@@ -1,11 +1,11 @@
 """D5 training data stays in training: training shards are read while the training clock runs, and not after.
 
 What it does
-    Follows the claimed path and looks for a run of the model on training shards after the training loop, where that loop
-    runs for the whole 600 s. A loop that stops earlier leaves time for calibration, and whether it was enough the log
-    tells (T3). Where an experiment found the score to rest on more than the artifact, it exchanges the training shards at
-    the moment when the script reads its artifact back: a score that changes with them, twice alike and with balanced
-    books, was made with training data.
+    Follows the claimed path and looks for a run of the model on training shards after the training loop (calibration, or
+    more training in a loop without a clock), where that loop runs for the whole 600 s. A loop that stops earlier leaves
+    time for it, and whether it was enough the log tells (T3). Where an experiment found the score to rest on more than the
+    artifact, it exchanges the training shards at the moment when the script reads its artifact back: a score that changes
+    with them, twice alike and with balanced books, was made with training data.
 
 Why it breaks the score
     The rules give training 600 s and forbid training data during evaluation. Calibration on training shards after the
@@ -34,7 +34,7 @@ from rules.code import from_code
 from rules.evidence import capped
 from rules.registry import rule
 
-KINDS = ("gptq_calibration_eval_time",)
+KINDS = ("gptq_calibration_eval_time", "train_time")
 
 
 @rule("D5", title="Training data stays in training", categories=KINDS, needs=("static", "probes"))

@@ -126,6 +126,43 @@ def test_training_shards_after_the_whole_clock() -> None:
     assert look(reserved).facts == ()
 
 
+AGAIN = """
+def anneal(s, net):
+    tokens = read_all(s.train_files)
+    opt = torch.optim.AdamW(net.parameters(), lr=1e-4)
+    started = time.perf_counter()
+    for step in range(100):
+{clock}        batch = tokens[step * s.seq : (step + 1) * s.seq + 1].long()
+        opt.zero_grad()
+        net(batch[:-1][None], batch[1:][None]).mean().backward()
+        opt.step()
+"""
+OWN_CLOCK = "        if time.perf_counter() - started >= 590.0:\n            break\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "clock", "found"),
+    [("600.0", "", {"train_time"}), ("590.0", "", set()), ("600.0", OWN_CLOCK, set())],
+)
+def test_a_phase_of_training_after_the_whole_clock(limit: str, clock: str, found: set[str]) -> None:
+    tail = scripts.TAIL.replace("    val = read_all", "    anneal(s, net)\n    val = read_all")
+    assert (
+        kinds(look(scripts.script(scripts.PLAIN + AGAIN.format(clock=clock), limit=limit, tail=tail)))
+        == found
+    )
+
+
+def test_calibration_after_a_phase_without_a_clock() -> None:
+    tail = TAIL_CALIBRATED.replace("    calibrate(s, net)", "    anneal(s, net)\n    calibrate(s, net)")
+    late = scripts.script(scripts.CALIBRATED + AGAIN.format(clock=""), tail=tail)
+    assert kinds(look(late)) == {"train_time", "gptq_calibration_eval_time"}
+
+
+def test_warming_up_before_the_clock_is_no_training_after_it() -> None:
+    tail = scripts.TAIL.replace("    fit(s, net)", "    anneal(s, net)\n    fit(s, net)")
+    assert kinds(look(scripts.script(scripts.PLAIN + AGAIN.format(clock=""), tail=tail))) == set()
+
+
 def test_a_setting_chosen_by_the_loss_of_training_tokens_after_the_clock_is_a_question() -> None:
     tempered = look(scripts.script(scripts.TEMPERED, tail=TAIL_CALIBRATED))
     assert kinds(tempered, "certain") == set()

@@ -1,13 +1,14 @@
-"""gptq_calibration_eval_time: training shards are run through the model after the training clock ended without a reserve.
+"""gptq_calibration_eval_time, train_time: training shards meet the model after the training clock ended without a reserve.
 
 The README gives training 600 s and forbids training data afterwards. A clock that was stopped early, with any reserve,
 leaves time for calibration; whether it was enough only the log tells. A setting that is chosen by the loss of training
-tokens, with no state made from them, is a question: a merged record did so (#640, one temperature).
+tokens, with no state made from them, is a question: a merged record did so (#640, one temperature). A phase of training
+that has no clock of its own, behind a loop whose clock runs for the whole time, is training that nobody timed.
 """
 
 from __future__ import annotations
 
-from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Loss, Note, Update
+from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Event, Loss, Note, Update
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.view import View
 
@@ -19,40 +20,62 @@ CHOOSES = (
 
 
 def detect(view: View) -> list[Fact]:
-    """At most one fact: the first run of the model on training shards after the training loop."""
+    """At most two facts: the first training step after the clock, and the first other run on training shards."""
     if not view.claimed:
         return []
-    steps = [u for u in view.updates.values() if trains(view, u) and u.number < view.claimed[0].number]
-    if not steps:
+    scored = view.claimed[0].number
+    steps = [u for u in view.updates.values() if trains(view, u) and u.number < scored]
+    clocked = [u for u in steps if clock_limit(view, loops(u)) is not None]
+    if not clocked:
         return []
-    last = max(u.number for u in steps)
-    loop = {step[0] for u in steps if u.number == last for step in u.loops}
-    limit = clock_limit(view, loop)
-    for event in view.m.events[last:]:
+    last = max(clocked, key=lambda u: u.number)
+    limit = clock_limit(view, loops(last))
+    if limit is None or not full(limit):
+        return []
+    later = [u for u in steps if u.number > last.number and u.owners & last.owners]
+    found = [untimed(view, later[0], limit)] if later else []
+    trained = loops(last).union(*(loops(u) for u in later))
+    for event in view.m.events[last.number : scored]:
         if not isinstance(event, Note) or event.what not in (TRAIN_RUN, PLAIN_TRAIN_RUN):
             continue
-        if not loop & {step[0] for step in event.loops} and event.number < view.claimed[0].number:
-            return [describe(view, event, limit)] if limit is not None and full(limit) else []
-    return []
+        if not trained & loops(event):
+            return [*found, describe(view, event, limit)]
+    return found
+
+
+def loops(event: Event) -> set[int]:
+    """The loops that an event happened in."""
+    return {step[0] for step in event.loops}
+
+
+def untimed(view: View, update: Update, limit: float) -> Fact:
+    """The sentence on a training step after the clock."""
+    doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    return Fact(
+        "train_time",
+        CERTAIN if doubt is None else DEPENDS,
+        f"the training clock runs to {limit:g} s, and then the model is trained on training shards by a loop "
+        f"without a clock (line {update.line})",
+        tuple(view.lines.calls(update)),
+        doubt,
+    )
 
 
 def weighs_losses(view: View, event: Note) -> bool:
     """Whether all that is taken from the run, where no hook looks on, is the loss of the training tokens."""
     if event.what != PLAIN_TRAIN_RUN:
         return False
-    loops = {step[0] for step in event.loops}
     return any(
         isinstance(later, Loss)
         and {t.stream for t in later.targets} == {"train"}
-        and loops <= {step[0] for step in later.loops}
+        and loops(event) <= loops(later)
         for later in view.m.events[event.number + 1 :]
     )
 
 
 def trains(view: View, update: Update) -> bool:
     """Whether an update is a training step: its losses are of training tokens and were taken in the same loop."""
-    around = {step[0] for step in update.loops}
-    fresh = any(around & {s[0] for s in view.m.events[n].loops} for n in update.losses)
+    fresh = any(loops(update) & loops(view.m.events[n]) for n in update.losses)
     return update.kind == "step" and fresh and streams(update) == {"train"}
 
 
