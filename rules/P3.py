@@ -46,6 +46,9 @@ def one_folder(case: Case) -> Finding:
     if change is None:
         told = "This is a folder, not a pull request: there is no change to look at."
         return Finding("P3", Status.NOT_APPLICABLE, told, grade=Grade.CLAIM)
+    if not change.folders and case.submission.script is None and not case.submission.files:
+        told = "The change brings neither a record folder nor a script that scores: it is no submission."
+        return Finding("P3", Status.NOT_APPLICABLE, told, grade=Grade.CLAIM)
     asked = _asked(change)
     if not asked:
         told = "The change adds one record folder and nothing else."

@@ -4,7 +4,8 @@ What it does
     Reads the tables of the README: a row of means must be the mean of the seeds above it (columns of BPB and
     loss), a headline called the mean must not be the score of one seed, counts
     and percentages must speak of one whole, and a share of tokens over a loss must be the same wherever it is told. Figures
-    that are marked as approximate are left alone. It never fails a submission, and it asks nothing of accepted rows.
+    that are marked as approximate are left alone, and a mean that is off by at most 0.0005 is told only. It never fails a
+    submission, and it asks nothing of accepted rows.
 
 Why it breaks the score
     It does not; but a table that does not add up was not made from the logs.
@@ -31,6 +32,7 @@ from rules.papers import accepted
 from rules.registry import rule
 
 _SHOWN = 3
+_SMALL = 0.0005  # a mean that is off by less is a slip of rounding, or of one digit that decides nothing
 
 
 @rule("P6", title="README adds up", categories=("packaging",), needs=("claims",))
@@ -45,6 +47,7 @@ def readme_adds_up(case: Case) -> Finding:
     more = f"; and {len(facts.slips) - _SHOWN} more" if len(facts.slips) > _SHOWN else ""
     told = f"In the README {said}{more}."
     shown = tuple(dict.fromkeys(e for s in facts.slips[:_SHOWN] for e in s.evidence))
-    if accepted(case):
+    small = all(s.by is not None and s.by <= _SMALL for s in facts.slips)
+    if accepted(case) or small:
         return Finding("P6", Status.PASS, told, grade=Grade.CLAIM, evidence=shown)
     return Finding("P6", Status.REVIEW, told, "packaging", Grade.CLAIM, shown)

@@ -60,8 +60,10 @@ def _foreign(run: RunFacts) -> str:
 
 
 def other_over(case: Case, limit: float, measure: Callable[[RunFacts], Stated | None]) -> str:
-    """A sentence on the worst of the other runs behind the score, where it is over the limit; empty where none is."""
-    runs = case.claims.behind[1:] if case.claims is not None else ()
+    """A sentence on the worst of the other runs behind the score, where it is over the limit; empty where none is. Runs on
+    other hardware are left out."""
+    behind = case.claims.behind[1:] if case.claims is not None else ()
+    runs = [r for r in behind if r.world_size in (None, GPUS) and not _foreign(r)]
     over = [(found.value, r) for r in runs if (found := measure(r)) is not None and found.value > limit]
     if not over:
         return ""

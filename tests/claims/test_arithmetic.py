@@ -61,6 +61,13 @@ def test_a_slip_is_a_question_until_the_row_is_accepted(tmp_path: Path) -> None:
         assert "1.075" in found.summary
 
 
+def test_a_mean_that_is_off_by_little_is_told_only(tmp_path: Path) -> None:
+    where = submission(tmp_path, SEEDS.format("1.07530"))
+    found = readme_adds_up(Case(where, Claim(), claims=claims.examine(where, Claim())))
+    assert found.status is Status.PASS
+    assert "1.07530" in found.summary
+
+
 def runs(folder: Path, *rates: str) -> tuple[claims.Difference, ...]:
     logs = []
     for seed, rate in enumerate(rates):

@@ -179,6 +179,11 @@ def test_another_run_of_the_mean_over_a_limit_is_a_question(
     assert fine.status is Status.PASS
 
 
+def test_a_run_on_other_hardware_behind_the_mean_is_no_question(judge: Judge) -> None:
+    one = log(bpb=1.13, eval_ms=900_000).replace("world_size:8", "world_size:1")
+    assert judge("T2", None, bpb=1.125, a_seed1__log=log(bpb=1.12), b_seed2__log=one).status is Status.PASS
+
+
 def test_the_non_record_track_has_no_clock(judge: Judge) -> None:
     assert judge("T1", log(train_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE
     assert judge("T2", log(eval_ms=9_000_000), track="non_record").status is Status.NOT_APPLICABLE

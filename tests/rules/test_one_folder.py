@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.case import Case, Change, Claim, Origin, Status, Submission
+from harness.case import Case, Change, Claim, Origin, Script, Status, Submission
 from rules.P3 import one_folder
 
 MINE = "records/track_10min_16mb/mine"
+SCRIPT = Script("train_gpt.py", 4, "0" * 64, "pass", "pass", "train_gpt.py")
 
 
 def status(change: Change | None, *, merged: bool = False) -> Status:
     origin = Origin("clone", 7, "a" * 40, "b" * 40, merged, change)
-    return one_folder(Case(Submission("t", MINE, Path("t"), origin, None, {}, "record"), Claim())).status
+    return one_folder(Case(Submission("t", MINE, Path("t"), origin, SCRIPT, {}, "record"), Claim())).status
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,9 @@ def test_what_was_merged_is_no_question() -> None:
     change = Change(folders=(MINE,), altered=("records/x/y/z.py",), altered_count=1)
     assert status(change, merged=True) is Status.PASS
     assert status(Change(folders=(MINE,), outside_count=238), merged=True) is Status.PASS
+
+
+def test_a_change_without_script_and_folder_is_no_submission() -> None:
+    origin = Origin("clone", 7, "a" * 40, "b" * 40, False, Change(outside=("README.md",), outside_count=1))
+    where = Submission("pull request 7", "", Path("t"), origin, None, {})
+    assert one_folder(Case(where, Claim())).status is Status.NOT_APPLICABLE

@@ -30,11 +30,12 @@ _MOST_LINES = 5_000
 @dataclasses.dataclass(frozen=True)
 class Slip:
     """One place where the README contradicts itself: `kind` is "mean", "headline", "share" or "count"; `said` says what, in
-    words."""
+    words; `by` is how much a mean is off, in the column's unit, None for the others."""
 
     kind: str
     said: str
     evidence: tuple[Evidence, ...]
+    by: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,14 +122,14 @@ def _means(table: _Table) -> list[Slip]:
             seeds.append(cells)
         elif cells and _MEAN.match(cells[0]) and len(seeds) > 1:
             for column in range(1, len(cells)):
-                said = _mean_slip(table, column, cells[column], [s[column] for s in seeds if column < len(s)])
-                if said and len(seeds) == sum(column < len(s) for s in seeds):
-                    found.append(Slip("mean", said, (Evidence(table.name, number, text),)))
+                off = _mean_slip(table, column, cells[column], [s[column] for s in seeds if column < len(s)])
+                if off and len(seeds) == sum(column < len(s) for s in seeds):
+                    found.append(Slip("mean", off[0], (Evidence(table.name, number, text),), off[1]))
     return found
 
 
-def _mean_slip(table: _Table, column: int, printed: str, cells: Sequence[str]) -> str | None:
-    """A sentence where the printed mean cannot be that of the cells, at the coarser of the two prints."""
+def _mean_slip(table: _Table, column: int, printed: str, cells: Sequence[str]) -> tuple[str, float] | None:
+    """A sentence, and by how much, where the printed mean cannot be that of the cells, at the coarser of the two prints."""
     title = table.head[column] if column < len(table.head) else ""
     mean, values = _plain(printed), [_plain(c) for c in cells]
     known = [v for v in values if v is not None]
@@ -138,7 +139,8 @@ def _mean_slip(table: _Table, column: int, printed: str, cells: Sequence[str]) -
     unit = max(mean[1], *(u for _, u in known))
     if abs(true - mean[0]) <= 1.01 * unit:
         return None
-    return f"the mean of {title[:60]} is printed as {printed}, that of the {len(known)} seeds above it is {true:.6g}"
+    said = f"the mean of {title[:60]} is printed as {printed}, that of the {len(known)} seeds above it is {true:.6g}"
+    return said, abs(true - mean[0])
 
 
 def _headlines(name: str, lines: Sequence[str], tables: Sequence[_Table]) -> list[Slip]:
