@@ -22,8 +22,22 @@ SEEN = {
     + """        shown = out.scatter_add(1, y[:, None], torch.ones_like(out[:, :1]))
         total -= torch.log_softmax(shown, -1).gather(-1, y[:, None]).sum()
 """,
+    "moved towards the answers by hand, written in place": OUT
+    + """        hot = torch.zeros_like(out)
+        hot.scatter_(1, y[:, None], 1.0)
+        bias = (out.softmax(-1) - hot).mean(0)
+        total += F.cross_entropy(out - 0.05 * bias, y, reduction="sum")
+""",
 }
 LEGAL = {
+    "moved by hand after the score, for the next window": OUT
+    + """        if start == 0:
+            bias = torch.zeros(1024)
+        total += F.cross_entropy(out - 0.05 * bias, y, reduction="sum")
+        hot = torch.zeros_like(out)
+        hot.scatter_(1, y[:, None], 1.0)
+        bias = (out.softmax(-1) - hot).mean(0)
+""",
     "how many there are": OUT
     + """        rows = torch.arange(y.numel(), device=y.device)
         total += F.cross_entropy(out[rows].to(y.device), y, reduction="sum")

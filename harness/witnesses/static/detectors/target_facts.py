@@ -100,6 +100,8 @@ class _Function:
         self.values: dict[str, list[tuple[int, ast.expr]]] = {}
         self.together: set[str] = set()
         for node in ast.walk(function):
+            if isinstance(node, ast.Expr) and (written := _written(node.value)) and node.lineno < line:
+                self.values.setdefault(written, []).append((node.lineno, node.value))
             if (
                 isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
                 and node.value
@@ -135,6 +137,14 @@ class _Function:
                     seen.add(name)
                     waiting += self.values.get(name, [])
         return None
+
+
+def _written(node: ast.expr) -> str | None:
+    """The name whose tensor a statement such as `hot.scatter_(1, targets, 1.0)` writes."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    in_place = node.func.attr.endswith("_") and node.func.attr in _METHODS
+    return node.func.value.id if in_place and isinstance(node.func.value, ast.Name) else None
 
 
 def _reshaped(node: ast.expr | None) -> ast.expr | None:
