@@ -16,7 +16,7 @@ from rich.status import Status
 from harness.audit import Options, audit
 from harness.bench.commands import bench_group
 from harness.case import Audit, Submission, Verdict, worst
-from harness.command_line import BadInput, Failure, default_cache, experiments, have_room
+from harness.command_line import BadInput, Commands, Failure, default_cache, experiments, have_room
 from harness.intake import IntakeError, load_changed, load_pull_request, load_target
 from harness.policy import Policy, policy_of_base, read_policy
 from harness.sandbox import SandboxUnavailable, default_sandbox
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=Commands, context_settings=CONTEXT)
 @click.version_option(VERSION, prog_name="pgolf-audit")
 def main() -> None:
     """Audit submissions to the OpenAI Parameter Golf challenge.
 
-    Exit codes: 0 PASS, 1 FAIL, 2 bad usage or input, 3 REVIEW, 4 the auditor itself failed.
+    Exit codes: 0 PASS, 1 FAIL, 2 bad usage or input, 3 REVIEW, 4 the auditor itself failed, 130 stopped from outside.
     """
 
 
@@ -356,6 +356,10 @@ def rerun_command(
             out.mkdir(parents=True, exist_ok=True)
             options = Options(None, default_cache(), rerun=rerun)
             audited = audit(submissions[0], options, lambda step: status.update(f"rerun: {step}"))
+        except KeyboardInterrupt:
+            kept = f"The same command goes on from {work}" if work else "Without --work nothing is kept"
+            click.echo(f"{kept}.", err=True)
+            raise
         except (IntakeError, OSError) as error:
             raise BadInput(str(error)) from error
         except SandboxUnavailable as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +16,18 @@ class Failure(click.ClickException):
     """The auditor could not do its work; exit code 4."""
 
     exit_code = Verdict.ERROR.exit_code
+
+
+class Commands(click.Group):
+    """A group whose commands end with 130 where they are interrupted: click's own 1 is the exit code of FAIL."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            sys.exit(130)
 
 
 class BadInput(click.ClickException):

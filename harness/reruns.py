@@ -64,4 +64,6 @@ def _checked(
         )
     if submissions[0].script is None:
         raise ValueError(f"{submissions[0].name} has no script to run.")
+    if settings.weights is not None and not settings.weights.stat().st_size:
+        raise ValueError(f"{settings.weights.name} is empty: --weights needs an artifact of this script.")
     return submissions[0], official_data(data, tokenizer)

@@ -20,6 +20,7 @@ from harness.worlds.miniature import miniature
 EXAMPLES = Path(__file__).parents[2] / "submissions" / "pass"
 
 Rerun = Callable[..., tuple[RerunFacts, Path]]
+Made = tuple[RerunFacts, Path]
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +52,26 @@ def rerun_of(data: OfficialData, tmp_path_factory: pytest.TempPathFactory) -> Re
         return rerun(subject, claim, data, folder, default_sandbox(), settings), folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sliding(rerun_of: Rerun, example: Callable[[str], Submission]) -> Made:
+    """`sliding_window`, rerun by one process."""
+    return rerun_of(example("sliding_window"))
+
+
+def changed(subject: Submission, folder: Path, pieces: dict[str, str]) -> Submission:
+    """The submission with pieces of its script exchanged; `folder` is where it is put."""
+    assert subject.script is not None
+    source = subject.script.source
+    for old, new in pieces.items():
+        assert old in source
+        source = source.replace(old, new)
+    root = folder / "submission"
+    root.mkdir()
+    (root / subject.script.path).write_text(source)
+    for name in subject.files:
+        if name != subject.script.path:
+            (root / name).write_bytes((subject.root / name).read_bytes())
+    script = dataclasses.replace(subject.script, source=source, runnable=source, sha256=str(hash(source)))
+    return dataclasses.replace(subject, root=root, script=script)

@@ -17,15 +17,9 @@ from harness.witnesses.rerun import NoDevice, RerunFacts, scoring
 from harness.witnesses.rerun.facts import Measured
 from harness.witnesses.rerun.process import Place
 from harness.worlds.fineweb import OfficialData
-from tests.rerun.conftest import Rerun
+from tests.rerun.conftest import Made, Rerun, changed
 
 Load = Callable[[str], Submission]
-Made = tuple[RerunFacts, Path]
-
-
-@pytest.fixture(scope="module")
-def sliding(rerun_of: Rerun, example: Load) -> Made:
-    return rerun_of(example("sliding_window"))
 
 
 @pytest.fixture(scope="module")
@@ -137,27 +131,11 @@ def test_before_and_after_test_time_training(adapting: Made) -> None:
     assert sum(b.nats for b in adapted.histogram) == pytest.approx(adapted.mean)
 
 
-def changed(subject: Submission, folder: Path, old: str, new: str) -> Submission:
-    """The submission with a piece of its script exchanged."""
-    assert subject.script is not None
-    source = subject.script.source
-    assert old in source
-    source = source.replace(old, new)
-    root = folder / "submission"
-    root.mkdir()
-    (root / subject.script.path).write_text(source)
-    for name in subject.files:
-        if name != subject.script.path:
-            (root / name).write_bytes((subject.root / name).read_bytes())
-    script = dataclasses.replace(subject.script, source=source, runnable=source, sha256=str(hash(source)))
-    return dataclasses.replace(subject, root=root, script=script)
-
-
 def test_a_process_that_dies_ends_the_run_with_its_reason(
     rerun_of: Rerun, example: Load, tmp_path: Path
 ) -> None:
     death = '    if RANK == 1:\n        raise OSError("no more")\n    net = GPT()'
-    facts, _ = rerun_of(changed(example("sliding_window"), tmp_path, "    net = GPT()", death), processes=2)
+    facts, _ = rerun_of(changed(example("sliding_window"), tmp_path, {"    net = GPT()": death}), processes=2)
     assert not facts.finished
     assert "process 1 failed: OSError" in facts.outcome.reason
     assert "no more" in facts.outcome.reason
@@ -168,22 +146,10 @@ def test_a_process_that_is_killed_ends_the_run_and_earlier_steps_stay(
     sliding: Made, rerun_of: Rerun, example: Load, tmp_path: Path
 ) -> None:
     death = "    os.kill(os.getpid(), 9)\n    net = GPT()"
-    facts, _ = rerun_of(changed(example("sliding_window"), tmp_path, "    net = GPT()", death))
+    facts, _ = rerun_of(changed(example("sliding_window"), tmp_path, {"    net = GPT()": death}))
     assert facts.outcome.reason == "a process was killed by signal 9"
     state = json.loads((sliding[1] / "state.json").read_text())
     assert state.keys() == {"run", "again", "load", "yardsticks", "score", "passes"}
-
-
-def test_a_given_artifact_is_loaded_and_scored_without_training(
-    sliding: Made, rerun_of: Rerun, example: Load, tmp_path: Path
-) -> None:
-    facts, folder = sliding
-    artifact = tmp_path / "artifact.bin"
-    artifact.write_bytes((folder / "run" / "out" / "artifact.bin").read_bytes())
-    given, _ = rerun_of(example("sliding_window"), weights=artifact)
-    assert given.outcome.loss == facts.outcome.loss
-    assert by_name(given)["decoded"].loss == by_name(facts)["decoded"].loss
-    assert given.quantization is None
 
 
 def test_no_gpu_is_one_clear_sentence(rerun_of: Rerun, example: Load) -> None:

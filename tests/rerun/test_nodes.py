@@ -19,7 +19,7 @@ from harness.witnesses.rerun.nodes import Nodes, Orders, nodes
 from harness.witnesses.rerun.process import Place, obey
 from harness.witnesses.rerun.steps import StepFailed
 from harness.worlds.fineweb import OfficialData
-from tests.rerun.conftest import Rerun
+from tests.rerun.conftest import Made
 from tests.rerun.test_command import say
 
 
@@ -30,9 +30,9 @@ def free_port() -> int:
 
 
 def test_two_nodes_score_with_the_bits_of_one_process(
-    rerun_of: Rerun, data: OfficialData, example: Callable[[str], Submission], tmp_path: Path
+    sliding: Made, data: OfficialData, example: Callable[[str], Submission], tmp_path: Path
 ) -> None:
-    facts, folder = rerun_of(example("sliding_window"))
+    facts, folder = sliding
     subject = example("sliding_window")
     assert subject.script is not None
     endpoint = f"127.0.0.1:{free_port()}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.inside.rerun import forward, revive, score
+from harness.inside.rerun import capture, forward, revive, score
 from harness.inside.rerun.windows import plan
 from tests.rerun import models
 
@@ -201,6 +203,37 @@ def test_operations_are_counted_of_a_revived_model(tmp_path: Path) -> None:
     attention = 4 * LENGTH * LENGTH * models.WIDTH
     products = 2 * LENGTH * models.WIDTH * (3 * models.WIDTH + models.WIDTH + models.VOCAB)
     assert revived.flops() == attention + products
+
+
+SETS_A_GLOBAL = """
+import os
+RANK = int(os.environ.get("RANK", "0"))
+BOS = None
+
+def prepare():
+    global BOS
+    BOS = 1
+
+if __name__ == "__main__":
+    prepare()
+"""
+
+
+def test_a_global_that_a_function_has_set_is_there_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "script.py").write_text(SETS_A_GLOBAL)
+    ran = types.ModuleType("__main__")
+    vars(ran).update(BOS=1, RANK=3, left=object())
+    monkeypatch.setitem(sys.modules, "__main__", ran)
+    capture.keep_globals(tmp_path / "model.pt.json")
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    module = revive.define(str(tmp_path / "script.py"), [])
+    assert vars(module)["BOS"] is None
+    revive.restore(module, tmp_path / "model.pt")
+    assert (vars(module)["BOS"], vars(module)["RANK"]) == (1, 0)
+    revive.restore(module, tmp_path / "none_kept.pt")
 
 
 def test_uniform_predictions_cost_ln_v() -> None:

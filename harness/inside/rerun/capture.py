@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -171,6 +172,7 @@ class Capture:
             return
         self._guarded(f"{name} weights", lambda: self._keep_state(name, model))
         self._guarded(f"{name} model", lambda: self._save(model, str(self.folder / f"{name}.pt")))
+        self._guarded(f"{name} globals", lambda: keep_globals(self.folder / f"{name}.pt.json"))
 
     def _keep_state(self, name: str, model: nn.Module) -> None:
         state = model.state_dict()
@@ -211,6 +213,13 @@ class Capture:
 
     def _time(self, name: str) -> None:
         self.facts["times"].setdefault(name, self._seconds())
+
+
+def keep_globals(path: Path) -> None:
+    """Write the plain values of the script's module: its model may read what a function has put there."""
+    held = vars(sys.modules["__main__"])
+    plain = {k: v for k, v in held.items() if v is None or type(v) in (bool, int, float, str)}
+    path.write_text(json.dumps(plain), encoding="utf-8")
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

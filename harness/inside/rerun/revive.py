@@ -7,6 +7,7 @@ only its imports, definitions and assignments run, up to its first loop.
 from __future__ import annotations
 
 import ast
+import json
 import sys
 import types
 from pathlib import Path
@@ -50,6 +51,19 @@ def _definitions(body: list[ast.stmt]) -> list[ast.stmt]:
         if not isinstance(statement, ast.Expr | ast.With):
             kept.append(statement)
     return kept
+
+
+def restore(module: types.ModuleType, model: Path) -> None:
+    """Give the globals that functions of the script set the plain values that they had when the model was kept; others,
+    such as the number of a process, are this process's own.
+    """
+    kept = model.with_name(model.name + ".json")
+    if not kept.is_file():
+        return
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    declared = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    values = json.loads(kept.read_text(encoding="utf-8"))
+    vars(module).update({name: values[name] for name in declared & values.keys()})
 
 
 def revive(path: Path, device: str) -> nn.Module:

@@ -218,7 +218,7 @@ def score(config: dict[str, Any]) -> None:
     device = f"cuda:{local}" if config["device"] == "cuda" else "cpu"
     if device != "cpu":
         torch.cuda.set_device(local)
-    revive.define(config["script"], config["argv"])
+    module = revive.define(config["script"], config["argv"])
     stream = read_stream(config["shards"])
     windows = plan(len(stream) - 1, int(config["length"]), int(config["stride"]))
     figures: dict[str, Any] = {}
@@ -227,6 +227,7 @@ def score(config: dict[str, Any]) -> None:
         if device != "cpu":
             torch.cuda.reset_peak_memory_stats()
         try:
+            revive.restore(module, Path(chosen["model"]))
             model = revive.revive(Path(chosen["model"]), device)
             if chosen["weights"]:
                 revive.put_weights(model, Path(chosen["weights"]))

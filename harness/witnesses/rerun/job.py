@@ -109,11 +109,17 @@ class Job:
         """The script, whole; on a CPU in whatever way of shrinking it works."""
         weights = [runs.fingerprint(self.settings.weights), self.settings.untrained]
 
+        given = self.settings.weights
+
         def work() -> dict[str, Any]:
             result = self._in_some_way()
-            if result["outcome"] != "scored":
-                self.outcome = Outcome(result["outcome"], result["reason"])
-                raise StepFailed(f"the script did not score: {result['reason']}")
+            outcome, reason = result["outcome"], result["reason"]
+            if outcome == "scored" and given is not None and result["artifact"] is None:
+                outcome, reason = "no_score", "it read no file back that it had written, so it never saw them"
+            if outcome != "scored":
+                reason = f"with the weights of {given.name}: {reason}" if given is not None else reason
+                self.outcome = Outcome(outcome, reason)
+                raise StepFailed(f"the script did not score{' ' if given else ': '}{reason}")
             return result
 
         result = self._step("run", weights, work, lambda r: str(r["reason"]))
@@ -178,17 +184,33 @@ class Job:
         if self.settings.weights is not None:
             told = "given with --weights, not made here"
         elif floats.is_file():
-            result = self._step(
-                "again",
-                [found["sha256"]],
-                lambda: runs.again(
-                    self.place, self.folder / "again", floats, self.folder / "run" / "out" / "artifact.bin"
-                ),
-                lambda r: str(r["told"]),
-            )
-            told = str(result["told"])
+            told = self._made_again(found["sha256"], floats)
         code = self.place.script.shipped_bytes
         self.artifact = Artifact(Path(found["name"]).name, found["bytes"], found["sha256"], code, told)
+
+    def _made_again(self, digest: str, floats: Path) -> str:
+        """What came of the script's own tail. Where that is another artifact, all training steps are taken once more: what
+        it quantizes by, such as the batches that come next, may depend on how far training came. Only an emulated run
+        takes as many steps as before.
+        """
+        artifact = self.folder / "run" / "out" / "artifact.bin"
+
+        def step(name: str, whole: bool) -> str:
+            result = self._step(
+                name,
+                [digest],
+                lambda: runs.again(self.place, self.folder / name, floats, artifact, whole=whole),
+                lambda r: str(r["told"]),
+            )
+            return str(result["told"])
+
+        told = step("again", whole=False)
+        if told == "identical" or not self.place.emulated:
+            return told
+        entire = step("again after training", whole=True)
+        if entire == "identical":
+            return f"identical after all training steps; after one, {told}"
+        return told if told.startswith("another") else entire
 
     def _load(self, captured: dict[str, Any]) -> None:
         """The artifact in a fresh process that has trained one step: are its weights those that scored?"""

@@ -15,7 +15,10 @@ from harness.worlds.scale_source import numbers
 
 STEP_NAMES = ("iterations", "num_iterations", "max_steps", "train_steps", "num_steps")
 WARM_UP = ("warmup_steps", "warmup_iters")
-FILES = ("artifact.bin", "float.safetensors", "float.pt", "decoded.safetensors", "decoded.pt")
+FILES = (
+    "artifact.bin", "float.safetensors", "float.pt", "float.pt.json", "decoded.safetensors", "decoded.pt",
+    "decoded.pt.json",
+)  # fmt: skip
 
 
 def run(place: Place, folder: Path, *, give: Path | None, untrained: bool = False) -> dict[str, Any]:
@@ -50,10 +53,12 @@ def _artifact(entry: Any) -> dict[str, Any]:
     }
 
 
-def again(place: Place, folder: Path, floats: Path, artifact: Path) -> dict[str, Any]:
-    """The script's tail on the captured float weights, and its artifact beside the first one."""
+def again(place: Place, folder: Path, floats: Path, artifact: Path, *, whole: bool = False) -> dict[str, Any]:
+    """The script's tail on the captured float weights, and its artifact beside the first one. One training step is taken
+    before it, `whole`: all of them.
+    """
     try:
-        ended = _start(place, folder, give=None, floats=floats)
+        ended = _start(place, folder, give=None, floats=floats, whole=whole)
     except StepFailed as failed:
         return {"told": f"not made again: {failed}"}
     made = folder / "out" / "artifact.bin"
@@ -108,13 +113,13 @@ def alone(place: Place, folder: Path, *, hooked: bool, untrained: bool) -> Ended
 
 def _start(
     place: Place, folder: Path, *, give: Path | None, floats: Path | None, hooked: bool = True,
-    named: str | None = None, stop: str = "", untrained: bool = False,
+    named: str | None = None, stop: str = "", untrained: bool = False, whole: bool = False,
 ) -> Ended:  # fmt: skip
     """`give` takes the place of the artifact (of the file `named`, else of each that is read back)."""
     script, settings = lay_out(place, folder)
     scale = place.scale()
     argv = [*place.claim.argv, *(scale.argv if scale else ())]
-    if give is not None or floats is not None or untrained:
+    if give is not None or untrained or (floats is not None and not whole):
         variables, options = _no_training(place)
         settings |= variables
         argv += options

@@ -67,8 +67,9 @@ def _lay_out_set(out: Path, chosen: Set, targets: int) -> dict[str, str | None]:
             continue
         if path.is_symlink() or not path.is_file():
             raise StepFailed(f"{path.name} is missing")
-        if not (out / path.name).exists():
-            shutil.copyfile(path, out / path.name)
+        for file in (path, path.with_name(f"{path.name}.json")):
+            if file.is_file() and not file.is_symlink() and not (out / file.name).exists():
+                shutil.copyfile(file, out / file.name)
         names[kind] = f"{RERUN}/{path.name}"
     file = out / f"losses-{chosen.name}.npy"
     losses = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(targets,))
