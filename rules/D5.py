@@ -19,6 +19,7 @@ Legal alternative
     Stop the training loop early enough, or calibrate on text that the model itself generates (#1019).
 
 Rulings
+    2026-03-24 #589: called valid, though it replays its last batches after the clock: such training is a question.
     2026-03-22 to 2026-03-24 #576, #606, #615, #626, #656: calibration on training data after 600 s.
     https://github.com/openai/parameter-golf/pull/576
 
