@@ -61,6 +61,13 @@ BYTES_PER_TOKEN = {
 }
 """What merged records imply for the tokenizers in use; asked where the log does not state the val tokens."""
 
+KNOWN_WRONG = {
+    177_826_700: "the leading space of a word counted twice",
+    164_594_398: "the bytes of the transformed CaseOps text",
+}
+"""Counts that rulings and issues name: #1719 (177,825,403 with sp8192, 177,827,960 with sp1024) and #2138."""
+
+_EXACT = 4_000
 _NEAR = 0.0025
 _WRONG = 0.01
 """Counts known to be wrong are 4 to 20 % too high; less than one per cent is for a person to look at."""
@@ -103,17 +110,25 @@ def bytes_behind_the_score(case: Case) -> Finding:
         run.usual_bytes_per_token is not None
         and abs(run.usual_bytes_per_token / run.bytes_per_token - 1.0) <= _NEAR
     )
-    if not alike:
+    wrong = next((why for count, why in KNOWN_WRONG.items() if abs(implied - count) <= _EXACT), None)
+    if wrong is not None:
+        told += f": {wrong}"
+    elif not alike:
         told += "; the log's other lines imply another count, so this line's loss and BPB may not be of one evaluation"
-    known = any(abs(run.val_tokens.value / count - 1.0) <= _NEAR for count in VAL_TOKENS)
-    if not known:
+    known = _is_known(run.val_tokens.value)
+    if not known and wrong is None:
         told += "; the number of tokens is that of no known validation set"
     if run.bounded is not None:
         told += "; the log bounds its evaluation, and a sample has bytes per token of its own"
         shown = (*shown, run.bounded)
-    sure = alike and known and run.bounded is None
+    sure = wrong is not None or (alike and known and run.bounded is None)
     status = Status.FAIL if sure and implied / true - 1.0 >= _WRONG else Status.REVIEW
     return capped(case, Finding("D2", status, f"{told}.", "byte_count", Grade.CLAIM, shown))
+
+
+def _is_known(tokens: float) -> bool:
+    """Whether a validation set of so many tokens is one of those in use."""
+    return any(abs(tokens / count - 1.0) <= _NEAR for count in VAL_TOKENS)
 
 
 def _too_few(case: Case, run: RunFacts, told: str) -> Finding:
@@ -200,9 +215,7 @@ def _without_a_loss(case: Case, run: RunFacts) -> Finding:
     if run.scored_bytes is not None:
         told = f"The claimed line counts {int(run.scored_bytes.value):,} bytes: the validation text."
         return Finding("D2", Status.PASS, told, grade=Grade.CLAIM, evidence=lines(run.score))
-    known = run.val_tokens is not None and any(
-        abs(run.val_tokens.value / n - 1.0) <= _NEAR for n in VAL_TOKENS
-    )
+    known = run.val_tokens is not None and _is_known(run.val_tokens.value)
     other = non_record(case) or run.usual_bytes_per_token is not None
     if run.val_tokens is None or run.train_loss is None or not known or other:
         return _by_submission_json(case, run)

@@ -3,9 +3,9 @@
 What it does
     Looks for the fingerprints of training data that was made with too small a validation set: more training shards than
     the published set can have, or a call of the preparation script that sets aside fewer than the first 50,000
-    documents while the log reads data prepared on that machine, or a sentence that says so of the shards, or one that the
-    validation shard is what was trained on. A command that
-    gives a validation shard the name of a training shard fails where the log counts no other.
+    documents (and no other call that sets them aside) while the log reads data prepared on that machine, or a sentence
+    that says so of the shards, or one that the validation shard is what was trained on. A command that gives a validation
+    shard the name of a training shard fails where the log counts no other.
 
 Why it breaks the score
     Validation is the first 50,000 documents. Training data that begins at document 10,000 holds 80 % of it.
@@ -76,6 +76,11 @@ def train_and_val_apart(case: Case) -> Finding:
         shown = lines(shards, run.val_tokens if run else None)
         return Finding("D3", Status.REVIEW, told, "train_val_overlap", Grade.CLAIM, shown)
     few = [p for p in case.claims.preparations if p.val_docs is not None and p.val_docs < VAL_DOCS]
+    if any(
+        p.val_docs is not None and p.val_docs >= VAL_DOCS and not p.by_default
+        for p in case.claims.preparations
+    ):
+        few = [p for p in few if p.told or p.by_default]
     local = run is not None and run.data_path is not None and _LOCAL.search(run.data_path.snippet) is not None
     told_so = next((p for p in few if p.told), None)
     if told_so is not None and not local and not accepted(case):

@@ -50,6 +50,9 @@ def papers_agree(case: Case) -> Finding:
     claimed = f"{facts.score.value:g}"
     if facts.score_stated:
         return _tables(case, facts, f"The logs state the claimed {claimed}.{silent}")
+    if facts.score_elsewhere:
+        told = f"The logs state the claimed {claimed}, in lines that are not the ones this script prints.{silent}"
+        return _tables(case, facts, told)
     nearest = facts.claimed
     if nearest is None:
         told = f"No log comes near the claimed {claimed}.{silent}"

@@ -32,6 +32,7 @@ from rules.papers import accepted, lines, non_record
 from rules.registry import rule
 
 _ANOTHER = 0.25
+_MOST = 2_000_000  # bytes; a larger count is no count of code
 _LARGER = 1.1  # a log's code count that is so many times all code of the folder counts code that is not there
 
 
@@ -77,7 +78,8 @@ def _by_size(case: Case) -> Finding:
     packed = script is not None and bool(
         script.stages
     )  # the log may count the readable text it was packed from
-    if counted <= artifact.all_code * _LARGER or packed or accepted(case) or non_record(case):
+    small = counted <= artifact.all_code * _LARGER or counted > _MOST
+    if small or packed or accepted(case) or non_record(case):
         return Finding(
             "P4",
             Status.NOT_COVERED,

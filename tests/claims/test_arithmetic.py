@@ -41,6 +41,7 @@ def submission(folder: Path, readme: str, *, merged: bool = False) -> Submission
         ("**val_bpb: 1.0750** (2-seed mean, std 0.005)\n\n" + SEEDS.format("1.0750"), []),
         ("**val_bpb: 1.0660** (3-seed mean)\n\n" + SEEDS.format("1.0750"), []),
         (SEEDS.format("~1.07"), []),
+        (SEEDS.format("1.0750") + "| 1 | 1.0100 | 10 |\n| 2 | 1.0200 | 11 |\n| Mean | 1.0150 | |\n", []),
         (COUNTS.format("7.2M"), []),
         (COUNTS.format("17.2M"), ["count"]),
         ("4% of tokens (loss > 7.0) matter.\n\nThe 2.7% of tokens (loss > 7.0) matter.\n", ["share"]),

@@ -89,3 +89,11 @@ def test_a_log_that_counts_more_code_than_there_is(counted: int, status: Status)
         packed = dataclasses.replace(where, script=script)
         again = Case(packed, Claim(), claims=dataclasses.replace(facts, artifact=artifact))
         assert code_of_the_log(again).status is Status.NOT_COVERED
+
+
+def test_a_count_too_large_for_code_is_none() -> None:
+    where = Submission("t", "records/x/t", Path("t"), Origin("t"), SCRIPT, {}, "record")
+    facts = claims.examine(where, Claim())
+    counted = claims.Stated(11_125_178, Evidence("train.log", 9, ""))
+    facts = dataclasses.replace(facts, artifact=dataclasses.replace(facts.artifact, logged_code=counted))
+    assert code_of_the_log(Case(where, Claim(), claims=facts)).status is Status.NOT_COVERED

@@ -247,6 +247,32 @@ def test_a_bounded_evaluation_has_bytes_per_token_of_its_own(
     assert ("bounds its evaluation" in found.summary) == (status is Status.REVIEW)
 
 
+@pytest.mark.parametrize(
+    ("count", "tokens", "status"),
+    [
+        (177_825_403, 40_540_160, Status.FAIL),
+        (164_594_398, 47_851_520, Status.FAIL),
+        (170_000_000, 40_540_160, Status.REVIEW),
+    ],
+)
+def test_a_count_that_is_known_to_be_wrong_needs_no_other_line(
+    judge: Judge, count: int, tokens: int, status: Status
+) -> None:
+    text = log(denominator=count, tokens=tokens)
+    honest = f"step:7000/9000 val_loss:{loss_of(1.2, BYTES, tokens):.6f} val_bpb:1.200000"
+    first = next(line for line in text.split("\n") if line.startswith("step:"))
+    found = judge("D2", text.replace(first.rsplit(" ", 2)[0], honest))
+    assert found.status is status
+    assert (": the " in found.summary) == (status is Status.FAIL)
+
+
+def test_a_score_that_another_script_of_the_folder_prints_is_stated(judge: Judge) -> None:
+    other = 'print(f"epoch_result_of_other val_bpb:{1}")\n'
+    found = judge("P2", "epoch_result_of_other val_bpb:1.1234\n", other__py=other)
+    assert found.status is Status.PASS
+    assert "not the ones this script prints" in found.summary
+
+
 def test_a_line_that_counts_otherwise_than_its_log_is_a_question(judge: Judge) -> None:
     text = log().replace("val_bpb:1.1234", "val_bpb:0.9734")
     assert judge("D2", text, bpb=0.9734).status is Status.REVIEW
@@ -265,6 +291,10 @@ def test_a_preparation_with_too_few_documents_is_a_question_where_the_data_is_lo
     assert (found.status, found.category) == (Status.REVIEW, "train_val_overlap")
     kept = judge("D3", local, merged=True, README__md=readme, prepare_caseops_data__py=default)
     assert kept.status is Status.PASS
+    smoke = "```\npython prepare_caseops_data.py --val-docs 20\n```\n\nThen:\n\n" + "x\n" * 9
+    assert judge("D3", local, README__md=smoke).status is Status.REVIEW
+    real = "```\npython prepare_caseops_data.py --val-docs 50000\n```\n"
+    assert judge("D3", local, README__md=smoke + real).status is Status.PASS
     asked = readme.replace("d.jsonl", "d.jsonl --val-docs=50000")
     assert judge("D3", local, README__md=asked, prepare_caseops_data__py=default).status is Status.PASS
 

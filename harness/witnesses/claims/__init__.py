@@ -7,6 +7,7 @@ import functools
 import lzma
 
 from harness.case import Claim, Evidence, Submission
+from harness.intake.claimed_score import claimed_line
 from harness.witnesses.claims.agreement import Disagreement, disagreements
 from harness.witnesses.claims.arithmetic import Slip, slips
 from harness.witnesses.claims.code import CodeOfLog, code_of
@@ -75,7 +76,8 @@ class Artifact:
 class ClaimFacts:
     """What the submission's papers say. `claimed` is the claimed run, `runs` every run whose log prints the same label.
 
-    `score_stated` says that a log states the claimed score (or its mean); `readme_states_score` that the README does.
+    `score_stated` says that a log states the claimed score (or its mean), `score_elsewhere` that some line of a log does
+    which this script may not print; `readme_states_score` that the README does.
     `pairs` are BPB and loss (nats per token) that submission.json states side by side, `disagreements` what the papers say
     of a seed and its log contradicts, `title` the score of a title where it is no claimed one,
     `hardware` the field that names H100 and the line of the claimed log that names other GPUs.
@@ -97,6 +99,7 @@ class ClaimFacts:
     disagreements: tuple[Disagreement, ...] = ()
     title: Stated | None = None
     hardware: tuple[Evidence, Evidence] | None = None
+    score_elsewhere: bool = False
 
     @property
     def behind(self) -> tuple[RunFacts, ...]:
@@ -137,6 +140,7 @@ def examine(submission: Submission, claim: Claim) -> ClaimFacts:
         ),
         disagreements=disagreements(submission, logs, data, json_name),
         hardware=contradicted(data, json_name, claimed.machine if claimed else None),
+        score_elsewhere=_elsewhere(main, logs),
         title=other_score(submission, data, json_name, [*main, *per_seed]),
     )
 
@@ -235,6 +239,13 @@ def _stated(main: list[Claimed], runs: tuple[RunFacts, ...]) -> bool:
         return False
     values = [r.bpb for r in runs] + [sum(r.bpb for r in runs) / len(runs)]
     return any(agrees(m.value, m.decimals, v, 8, loose=True) for m in main for v in values)
+
+
+def _elsewhere(main: list[Claimed], logs: list[Log]) -> bool:
+    """Whether any line of the logs, whichever script printed it, is the claimed score, or it is the mean of such lines."""
+    same = [c for c in main if agrees(c.value, c.decimals, main[0].value, main[0].decimals, loose=True)]
+    found = claimed_line(same, [], logs)
+    return found is not None and found.exact
 
 
 def _readme_states(submission: Submission, claim: Claim) -> bool | None:

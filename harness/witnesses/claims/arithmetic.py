@@ -30,7 +30,7 @@ _MOST_LINES = 5_000
 @dataclasses.dataclass(frozen=True)
 class Slip:
     """One place where the README contradicts itself: `kind` is "mean", "headline", "share" or "count"; `said` says what, in
-    words; `by` is how much a mean is off, in the column's unit, None for the others."""
+    words; `by` is how much a mean or headline is off, in the column's unit, None for the others."""
 
     kind: str
     said: str
@@ -125,6 +125,7 @@ def _means(table: _Table) -> list[Slip]:
                 off = _mean_slip(table, column, cells[column], [s[column] for s in seeds if column < len(s)])
                 if off and len(seeds) == sum(column < len(s) for s in seeds):
                     found.append(Slip("mean", off[0], (Evidence(table.name, number, text),), off[1]))
+            seeds = []
     return found
 
 
@@ -153,7 +154,8 @@ def _headlines(name: str, lines: Sequence[str], tables: Sequence[_Table]) -> lis
                 continue
             true = statistics.fmean(float(v) for v in column)
             said = f"{match[1]} is called the mean, but is one seed's score; that of the {len(column)} seeds is {true:.6g}"
-            found.append(Slip("headline", said, (Evidence(name, number, line.strip()[:300]),)))
+            shown = (Evidence(name, number, line.strip()[:300]),)
+            found.append(Slip("headline", said, shown, abs(true - float(match[1]))))
     return found[:1]
 
 
