@@ -1,4 +1,4 @@
-"""`rerun --weights`: an artifact that is cut, of another model, or never read is one sentence, and no score stands for it."""
+"""`rerun --weights`: an artifact that is cut, of another model, or never read: one sentence, and no score stands for it."""
 
 from __future__ import annotations
 
