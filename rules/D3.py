@@ -20,6 +20,7 @@ Legal alternative
 Rulings
     2026-05-01 #2127: how the overlap comes about and which logs show it. 2026-05-02 #2018, #2130: excluded for it.
     Merged #1736, #1769 and #1855 call the same script in their README; organizers knew of it and kept them.
+    A doubled path alone (datasets/datasets) says nothing: #1945, #1953 and #2014 have it, and are rows of the leaderboard.
     2026-03-18 #44: trained on the validation shard under another name.
     https://github.com/openai/parameter-golf/issues/2127
 
@@ -104,4 +105,12 @@ def train_and_val_apart(case: Case) -> Finding:
         told = "Not covered: no log of the claimed run counts its training shards."
         return Finding("D3", Status.NOT_COVERED, told, grade=Grade.CLAIM)
     told = f"{int(shards.value):,} training shards; nothing says that they hold validation documents."
-    return Finding("D3", Status.PASS, told, grade=Grade.CLAIM, evidence=lines(shards))
+    if local and run is not None:
+        told += " They lie where the preparation script writes (datasets/datasets); no paper says with how many documents."
+    return Finding(
+        "D3",
+        Status.PASS,
+        told,
+        grade=Grade.CLAIM,
+        evidence=lines(shards, run.data_path if run and local else None),
+    )

@@ -295,6 +295,8 @@ def test_a_preparation_with_too_few_documents_is_a_question_where_the_data_is_lo
     assert judge("D3", local, README__md=smoke).status is Status.REVIEW
     real = "```\npython prepare_caseops_data.py --val-docs 50000\n```\n"
     assert judge("D3", local, README__md=smoke + real).status is Status.PASS
+    alone = judge("D3", local, README__md="x\n", prepare_caseops_data__py=default)
+    assert (alone.status, "datasets/datasets" in alone.summary) == (Status.PASS, True)
     asked = readme.replace("d.jsonl", "d.jsonl --val-docs=50000")
     assert judge("D3", local, README__md=asked, prepare_caseops_data__py=default).status is Status.PASS
 
