@@ -154,6 +154,18 @@ def test_training_before_scoring_is_seen(book: inside.Calls, tmp_path: Path) -> 
     assert set(np.flatnonzero(found.trained_at < found.scored_at)) >= set(range(64, 96))
 
 
+def test_training_on_the_mark_between_documents_is_none_on_a_val_token(
+    book: inside.Calls, tmp_path: Path
+) -> None:
+    loss(0, reduction="mean", grad=True)
+    book.mark(inside.STEP)
+    loss(0)
+    book.close()
+    bos = int(TARGETS[7])
+    (found,) = passes.rebuild([tmp_path / "calls-0.bin"], TARGETS, bos=bos)
+    assert found.trained_before == ROW - int((TARGETS[:ROW] == bos).sum()) < ROW
+
+
 def scored_while_trained(book: inside.Calls, *starts: int) -> torch.Tensor:
     """One forward pass under gradients gives the losses that count and those that are trained on."""
     found = loss(*starts, reduction="none", grad=True)

@@ -318,7 +318,8 @@ class Job:
         def work() -> dict[str, Any]:
             lines, names = [], []
             trained = np.zeros(self.data.val_tokens - 1, np.bool_)
-            for number, found in enumerate(rebuild(files, self.data.val_stream()[1:], running)):
+            stream = self.data.val_stream()[1:], running, self.data.bos_id
+            for number, found in enumerate(rebuild(files, *stream)):
                 read, printed, claimed = read_pass(found, self.log, self.line)
                 names.append(f"pass-{number}.npy")
                 np.save(self.folder / names[-1], read.losses)

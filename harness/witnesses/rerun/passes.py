@@ -118,14 +118,20 @@ def adapts(file: Path) -> bool:
     return False
 
 
-def rebuild(files: list[Path], targets: npt.NDArray[np.uint16], running: Collection[str] = ()) -> list[Pass]:
+def rebuild(
+    files: list[Path],
+    targets: npt.NDArray[np.uint16],
+    running: Collection[str] = (),
+    bos: int | None = None,
+) -> list[Pass]:
     """The passes of a run, from the records of all its processes; `targets` are val tokens 1..
 
-    Lines in `running` are figures on the way, and end no pass.
+    Lines in `running` are figures on the way, and end no pass. A gradient of `bos` is none of a val token: scripts put one
+    before each document that they train on, and where documents begin everybody may know.
     """
     prints = [c for c in read_calls(files[0]) if c.kind == PRINT and c.text.strip()[:300] not in running]
     ends = [c.time for c in prints] + [np.iinfo(np.int64).max]
-    makers = [_Maker(targets.size, end) for end in [*(c.time for c in prints), 0]]
+    makers = [_Maker(targets.size, end, bos) for end in [*(c.time for c in prints), 0]]
     index = Index(targets)
     for file in files:
         locator = Locator(index)
@@ -178,8 +184,8 @@ class _Maker:
     `scores` takes calls without gradients, `forwards` those with gradients as well.
     """
 
-    def __init__(self, size: int, end: int) -> None:
-        self.size, self.end = size, end
+    def __init__(self, size: int, end: int, bos: int | None) -> None:
+        self.size, self.end, self.bos = size, end, bos
         self.scores: _Scores | None = None
         self.forwards: _Scores | None = None
         self.trained_at = np.zeros(size, np.int64)
@@ -204,7 +210,7 @@ class _Maker:
         at, context = where[known], context[known]
         if call.kind == TRAIN:
             self.train_calls += 1
-            first = at[self.trained_at[at] == 0]
+            first = at[(self.trained_at[at] == 0) & (call.targets[known] != self.bos)]
             self.trained_at[first] = call.time
         if call.losses is None:
             return
