@@ -318,8 +318,8 @@ class Job:
         def work() -> dict[str, Any]:
             lines, names = [], []
             trained = np.zeros(self.data.val_tokens - 1, np.bool_)
-            stream = self.data.val_stream()[1:], running, self.data.bos_id
-            for number, found in enumerate(rebuild(files, *stream)):
+            targets = self.data.val_stream()[1:]
+            for number, found in enumerate(rebuild(files, targets, running, self.data.bos_id)):
                 read, printed, claimed = read_pass(found, self.log, self.line)
                 names.append(f"pass-{number}.npy")
                 np.save(self.folder / names[-1], read.losses)
