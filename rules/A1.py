@@ -88,6 +88,8 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
     if smallest <= cap:
         return _finding(case, Status.PASS, f"With the folder's shortest training script {smallest:,} bytes.")
     packed = model + artifact.packed_code
+    if logged is not None and logged <= model:
+        return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts no code.")
     if logged is not None and logged <= cap:
         if packed <= cap or (logged - model) * _MINIFIED >= artifact.packed_code:
             return _finding(case, Status.PASS, f"{counted}; packed, as the log counts the code, {logged:,}.")

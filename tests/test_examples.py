@@ -22,16 +22,17 @@ def allowed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-def audited(example: Path, workspace: Path, probes: str) -> Audit:
+def audited(example: Path, workspace: Path, probes: str, *, static: bool) -> Audit:
     submissions = load_target(example, workspace)
     assert len(submissions) == 1
-    return audit(submissions[0], Options(default_sandbox(), default_cache(), probes=probes))
+    sandbox = None if static else default_sandbox()
+    return audit(submissions[0], Options(sandbox, default_cache(), probes=probes))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_example(example: Path, tmp_path: Path) -> None:
     expected = tomllib.loads((example / "expected.toml").read_text())
-    result = audited(example, tmp_path, expected.get("probes", "none"))
+    result = audited(example, tmp_path, expected.get("probes", "none"), static=expected.get("static", False))
     said = "\n".join(f"{f.rule} {f.status} {f.category}: {f.summary}" for f in result.findings)
     reason = result.case.run.reason if result.case.run else ""
     told = f"{result.verdict}: {result.why}\n{said}\n{reason}"
