@@ -56,17 +56,23 @@ def logits_of(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
     return full + full.cumsum(1) * 0.1 if isinstance(model, models.MixesPositions) else full
 
 
-@torch.no_grad()
 def plain_reference(model: nn.Module, stride: int = STRIDE) -> np.ndarray:
+    """The plain losses of the whole stream."""
+    return plain_losses(model, STREAM, LENGTH, stride)
+
+
+@torch.no_grad()
+def plain_losses(model: nn.Module, stream: np.ndarray, length: int, stride: int) -> np.ndarray:
     """One window at a time: the loss of each target in the first window that reaches it, in float64."""
-    total = len(STREAM) - 1
+    total = len(stream) - 1
+    length = min(length, total)
     found = np.full(total, np.nan)
     done = 0
     while done < total:
-        end = LENGTH if done == 0 else min(done + stride, total)
-        tokens = torch.from_numpy(STREAM[end - LENGTH : end + 1].astype(np.int64))
+        end = length if done == 0 else min(done + stride, total)
+        tokens = torch.from_numpy(stream[end - length : end + 1].astype(np.int64))
         nats = F.cross_entropy(logits_of(model, tokens[None, :-1])[0].double(), tokens[1:], reduction="none")
-        found[done:end] = nats.numpy()[LENGTH - (end - done) :]
+        found[done:end] = nats.numpy()[length - (end - done) :]
         done = end
     return found
 
@@ -240,3 +246,31 @@ def test_uniform_predictions_cost_ln_v() -> None:
     model = models.GivesLogits().eval()
     torch.nn.init.zeros_(model.head.weight)
     assert losses(scorer(model)).mean() == pytest.approx(math.log(models.VOCAB), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_shares_of_all_processes_are_the_whole(seed: int) -> None:
+    """Any number of targets, length, stride, batch and processes: each target is written once, with its plain loss."""
+    rng = np.random.default_rng(seed)
+    length = int(rng.integers(1, LENGTH + 1))
+    stride, batch, ranks = int(rng.integers(1, length + 1)), int(rng.integers(1, 12)), int(rng.integers(1, 9))
+    stream = STREAM[: int(rng.integers(2, 130))]
+    windows = plan(len(stream) - 1, length, stride)
+
+    class Counting(np.ndarray):
+        written = np.zeros(len(stream) - 1, int)
+
+        def __setitem__(self, at: Any, value: Any) -> None:
+            np.add.at(self.written, at, 1)
+            super().__setitem__(at, value)
+
+    model = models.GivesLogits().eval()
+    joined = np.full(len(stream) - 1, np.nan, np.float32).view(Counting)
+    for rank in reversed(range(ranks)):
+        made = score.Scorer(model, stream, windows, vocab=models.VOCAB, batch=batch, device="cpu")
+        made.score(joined, rank, ranks)
+    whole = np.full(len(stream) - 1, np.nan, np.float32)
+    made.score(whole)
+    assert (joined.written == 1).all()
+    assert joined.tobytes() == whole.tobytes()
+    assert np.abs(whole - plain_losses(model, stream, length, stride)).max() < 1e-5
