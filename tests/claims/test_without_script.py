@@ -102,6 +102,22 @@ def test_no_papers_are_missed_where_no_record_folder_is_brought(
     assert found.status is status
 
 
+@pytest.mark.parametrize(
+    ("track", "merged", "status"),
+    [("record", False, Status.REVIEW), ("record", True, Status.PASS), ("non_record", False, Status.PASS)],
+)
+def test_what_was_merged_or_is_a_non_record_may_lack_its_script(
+    tmp_path: Path, track: str, merged: bool, status: Status
+) -> None:
+    for name, text in {"README.md": "x", "submission.json": "{}", "a.log": log()}.items():
+        (tmp_path / name).write_text(text)
+    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+    held = Submission("t", "records/x/t", tmp_path, Origin("t", merged=merged), None, sizes, track)
+    found = packaging(Case(held, Claim(), claims=claims.examine(held, Claim())))
+    assert found.status is status
+    assert "script that scores" in found.summary
+
+
 def test_a_script_outside_its_record_folder_is_asked_for(tmp_path: Path) -> None:
     for name, text in {
         "README.md": "x",
