@@ -328,8 +328,16 @@ def bench_bound(
 
 @bench_group.command("rerun")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="As for rerun.")
-@click.option("--tokenizer", required=True, type=click.Path(path_type=Path), help="As for rerun.")
+@click.option("--data", type=click.Path(path_type=Path), help="As for rerun.  [default: random tokens]")
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="As for rerun.")
+@click.option(
+    "--val-tokens",
+    type=click.IntRange(min=4096),
+    default=1_048_577,
+    show_default=True,
+    help="Without --data.",
+)
+@click.option("--timeout", default=3600.0, show_default=True, help="Seconds that one step may take.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--nproc", type=click.IntRange(1, 8), default=1, show_default=True, help="Most processes.")
 @click.option(
@@ -338,29 +346,35 @@ def bench_bound(
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of results; a second call resumes.")
 @table_option
 def bench_rerun(
-    folders: tuple[Path, ...], data: Path, tokenizer: Path, device: str, nproc: int, untrained: bool,
-    work: Path | None, table_file: Path | None,
+    folders: tuple[Path, ...], data: Path | None, tokenizer: Path | None, val_tokens: int, timeout: float, device: str,
+    nproc: int, untrained: bool, work: Path | None, table_file: Path | None,
 ) -> None:  # fmt: skip
-    """Time our sliding windows beside the own evaluation of submission FOLDERS, on 1 to NPROC processes."""
+    """Time our sliding windows beside the own evaluation of submission FOLDERS, on 1 to NPROC processes.
+
+    Without --data the tokens are random, of the vocabulary that each submission claims: their scores mean nothing, but
+    what is measured, time, memory and how far two evaluations of the same weights lie apart, does not depend on the text.
+    """
     from harness.bench import rerun_speed
-    from harness.witnesses.rerun import NoDevice
+    from harness.bench.long_world import long_world
+    from harness.witnesses.rerun import NoDevice, Settings
     from harness.worlds.fineweb import official_data
     from harness.worlds.shards import ShardError
 
+    if (data is None) != (tokenizer is None):
+        raise click.UsageError("--data and --tokenizer go together.")
     place, speeds = _work(work), []
     for folder in folders:
         with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
             try:
                 for submission in load_target(folder, Path(scratch)):
-                    speeds += rerun_speed.measure(
-                        submission,
-                        official_data(data, tokenizer),
-                        place / submission.name,
-                        default_sandbox(),
-                        device,
-                        nproc,
-                        untrained=untrained,
+                    here = place / submission.name
+                    world = (
+                        official_data(data, tokenizer)
+                        if data is not None and tokenizer is not None
+                        else long_world(submission, default_cache() / "worlds", here / "data", val_tokens)
                     )
+                    settings = Settings(device, nproc, timeout, untrained=untrained)
+                    speeds += rerun_speed.measure(submission, world, here, default_sandbox(), settings)
             except (IntakeError, ShardError, NoDevice, ValueError) as error:
                 raise BadInput(str(error)) from error
             except SandboxUnavailable as error:

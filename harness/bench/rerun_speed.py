@@ -13,6 +13,7 @@ from harness.witnesses.claims.labels import claimed_test
 from harness.witnesses.claims.log import read_log
 from harness.witnesses.claims.runs import run_facts
 from harness.witnesses.rerun import RerunFacts, Settings, rerun
+from harness.witnesses.rerun.hardware import check
 from harness.witnesses.rerun.process import Place
 from harness.witnesses.rerun.runs import alone
 from harness.worlds.fineweb import OfficialData
@@ -28,6 +29,10 @@ PEAK = {
     "A100": 312e12,
 }
 """Dense bfloat16 operations a second of one GPU, from NVIDIA's data sheets; the first name that the device's holds."""
+GOALS = (
+    "Goals: ours / own at most 0.8, ours / FLOP bound at most 2.5, BPB difference within 1e-4, hooks at most 3 %. "
+    "`scaling` is the time of one process over that of all together."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +45,17 @@ class Speed:
     hooks: float | None
 
     @property
-    def row(self) -> str:
-        """One row of the table."""
+    def seconds(self) -> float | None:
+        """Those of our score of the decoded weights."""
+        found = [m.seconds for m in self.facts.measured if m.weights == "decoded" and m.failed is None]
+        return found[0] if found else None
+
+    def row(self, one: float | None) -> str:
+        """One row of the table; `one` is what a single process took."""
         own = next((p for p in self.facts.passes if p.claimed), None)
         ours = next((m for m in self.facts.measured if m.weights == "decoded" and m.failed is None), None)
         if ours is None or ours.bpb is None:
-            return (
-                f"| {self.name} | {self.processes} | not measured: {self.facts.outcome.reason} | | | | | | |"
-            )
+            return f"| {self.name} | {self.processes} | not measured: {self.facts.outcome.reason} | | | | | | | |"
         own_s = own.seconds if own else None
         bound = _bound(ours.flops, self.facts.machine.hardware, self.processes)
         printed = self.facts.outcome.bpb
@@ -58,6 +66,7 @@ class Speed:
             _seconds(ours.seconds),
             f"{ours.seconds / own_s:.2f}" if own_s else "\u2013",
             f"{ours.seconds / bound:.2f}" if bound else f"no peak known; {ours.flops:.3g} FLOP",
+            f"{one / (ours.seconds * self.processes):.0%}" if one and ours.seconds else "\u2013",
             f"{ours.memory_bytes / 2**20:,.0f}",
             f"{ours.bpb - printed:+.6f}" if printed is not None else "\u2013",
             f"{self.hooks:+.1%}" if self.hooks is not None else "\u2013",
@@ -72,24 +81,33 @@ def _bound(flops: int, hardware: str, processes: int) -> float | None:
 
 
 def measure(
-    submission: Submission, data: OfficialData, work: Path, sandbox: Sandbox, device: str, most: int,
-    *, untrained: bool = False,
-) -> list[Speed]:  # fmt: skip
-    """Rerun on 1, 2, 4, .. `most` processes, and on one without hooks. Raises NoDevice and ValueError as a rerun does.
+    submission: Submission, data: OfficialData, work: Path, sandbox: Sandbox, settings: Settings
+) -> list[Speed]:
+    """Rerun on 1, 2, 4, .. processes, as many as `settings` have at most, and on one without hooks. Raises NoDevice and
+    ValueError as a rerun does.
 
-    `untrained` takes one training step: what an evaluation costs does not depend on the weights.
+    `settings.untrained` takes one training step: what an evaluation costs does not depend on the weights.
     """
     speeds = []
-    for processes in (n for n in (1, 2, 4, 8) if n <= most):
+    check(settings.device, settings.processes)
+    for processes in (n for n in (1, 2, 4, 8) if n <= settings.processes):
         folder = work / f"{processes}"
         claim = claimed_configuration(submission)
-        settings = Settings(device, processes, untrained=untrained)
-        found = rerun(submission, claim, data, folder, sandbox, settings)
+        one = dataclasses.replace(settings, processes=processes)
+        found = rerun(submission, claim, data, folder, sandbox, one)
         assert submission.script is not None
         place = Place(
-            submission, submission.script, claim, data, sandbox, device, processes, folder, Settings().seconds
+            submission,
+            submission.script,
+            claim,
+            data,
+            sandbox,
+            settings.device,
+            processes,
+            folder,
+            settings.seconds,
         )
-        hooks = _hooks(place, folder, untrained=untrained) if processes == 1 else None
+        hooks = _hooks(place, folder, untrained=settings.untrained) if processes == 1 else None
         speeds.append(Speed(submission.name, processes, found, hooks))
     return speeds
 
@@ -121,10 +139,11 @@ def evaluation_ms(place: Place, printed: Path) -> float | None:
 def table(speeds: Sequence[Speed]) -> str:
     """The table, with the hardware above it."""
     machine = speeds[0].facts.machine
-    columns = "submission|processes|own eval, s|ours, s|ours / own|ours / FLOP bound|MiB|BPB difference|hooks"
+    columns = "submission|processes|own eval, s|ours, s|ours / own|ours / FLOP bound|scaling|MiB|BPB difference|hooks"
     head = f"| {columns.replace('|', ' | ')} |"
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|--:|", *(s.row for s in speeds)]
-    return f"{machine.hardware}, torch {machine.torch}\n\n" + "\n".join(lines)
+    single = {s.name: s.seconds for s in speeds if s.processes == 1}
+    lines = [head, "|---|" + "--:|" * 9, *(s.row(single.get(s.name)) for s in speeds)]
+    return f"{machine.hardware}, torch {machine.torch}\n\n" + "\n".join([*lines, "", GOALS])
 
 
 def _seconds(value: float | None) -> str:

@@ -43,8 +43,15 @@ def test_the_bound_of_a_device(name: str, peak: float | None) -> None:
 
 
 def test_a_row() -> None:
-    row = rerun_speed.Speed("a", 2, FACTS, 0.012).row
-    assert row == "| a | 2 | 10.00 | 8.00 | 0.80 | 2.00 | 1,024 | +0.000030 | +1.2% |"
+    row = rerun_speed.Speed("a", 2, FACTS, 0.012).row(14.4)
+    assert row == "| a | 2 | 10.00 | 8.00 | 0.80 | 2.00 | 90% | 1,024 | +0.000030 | +1.2% |"
+
+
+def test_the_table_scales_from_one_process() -> None:
+    lines = rerun_speed.table([rerun_speed.Speed("a", n, FACTS, None) for n in (1, 2)]).splitlines()
+    assert lines[0] == "2 x NVIDIA H200, driver 570, torch 2.13.0"
+    assert [line.split(" | ")[6] for line in lines if line.startswith("| a")] == ["100%", "50%"]
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
 
 
 def test_the_evaluation_by_the_clock_of_the_script(tmp_path: Path) -> None:
