@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +17,18 @@ import pytest
 from harness.case import Submission
 from harness.intake.claim import claimed_configuration
 from harness.sandbox import default_sandbox
-from harness.witnesses.rerun import scoring
+from harness.witnesses.rerun import runs, scoring
 from harness.witnesses.rerun.nodes import Nodes, Orders, nodes
 from harness.witnesses.rerun.process import Place, obey
 from harness.witnesses.rerun.steps import StepFailed
+from harness.worlds import World
 from harness.worlds.fineweb import OfficialData
-from tests.rerun.conftest import Made
+from tests.rerun.conftest import EXAMPLES, Made
 from tests.rerun.test_command import say
+
+CLI = Path(__file__).parents[2] / "cli.py"
+ROUNDING = 1e-3
+"""Nats: two processes sum gradients in another order than one, and a few steps of training let that grow."""
 
 
 def free_port() -> int:
@@ -57,6 +65,41 @@ def test_two_nodes_score_with_the_bits_of_one_process(
     two = np.load(tmp_path / "two" / "out" / "losses-decoded.npy")
     assert one.tobytes() == two.tobytes()
     assert (tmp_path / "two" / "out" / "score-1.json").is_file()
+
+
+def test_a_whole_rerun_on_two_nodes_is_that_of_two_processes(
+    sliding: Made, data: OfficialData, world: World, example: Callable[[str], Submission], tmp_path: Path
+) -> None:
+    work, endpoint = tmp_path / "nodes", f"localhost:{free_port()}"
+    asked = ["--data", world.root, "--tokenizer", world.tokenizer(), "--work", work, "--nnodes", 2]
+    command = [sys.executable, CLI, "rerun", EXAMPLES / "sliding_window", *asked, "--rdzv-endpoint", endpoint]
+    nodes_of = [
+        subprocess.Popen(
+            [str(c) for c in (*command, "--node-rank", rank, "--out", tmp_path / f"out-{rank}")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [" ".join(node.communicate(timeout=600)[0].split()) for node in nodes_of]
+    assert [node.returncode for node in nodes_of] == [0, 0], said
+    assert "4 steps beside node 0, which reports" in said[1]
+    assert "2 nodes: the sandboxes shared their machines' network" in said[0]
+    rerun = json.loads((tmp_path / "out-0" / "report.json").read_text())["rerun"]
+    assert [s["name"] for s in rerun["steps"] if s["done"]] == [s.name for s in sliding[0].steps]
+    assert rerun["artifact"]["again"] == "identical"
+    assert rerun["artifact"]["loaded"]
+
+    subject = example("sliding_window")
+    assert subject.script is not None
+    claim = claimed_configuration(subject)
+    place = Place(subject, subject.script, claim, data, default_sandbox(), "cpu", 2, tmp_path, 300.0)
+    assert runs.run(place, tmp_path / "run", give=None)["artifact"]["sha256"] == rerun["artifact"]["sha256"]
+    decoded = next(m for m in rerun["measured"] if m["weights"] == "decoded")
+    one = next(m for m in sliding[0].measured if m.weights == "decoded")
+    assert decoded["loss"] == pytest.approx(one.loss, abs=ROUNDING)
+    assert not (tmp_path / "out-1").exists() or not list((tmp_path / "out-1").iterdir())
 
 
 def test_orders_of_an_earlier_call_are_not_obeyed(tmp_path: Path) -> None:
