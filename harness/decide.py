@@ -35,7 +35,12 @@ def decide(case: Case, findings: Sequence[Finding], failures: Sequence[str]) -> 
             Verdict.REVIEW,
             f"{', '.join(open_rules)} could not be covered. {_reason(case, findings)}".rstrip(),
         )
-    scope = " Static only: the code was read, nothing was run." if case.static_only else ""
+    read = (
+        "the code was read, nothing was run"
+        if case.rerun is None
+        else "the code was read, the rerun is beside it"
+    )
+    scope = f" Static only: {read}." if case.static_only else ""
     exempt = sorted({f.rule for f in findings if f.exemption is not None})
     but = f" but what the policy exempts ({', '.join(exempt)})" if exempt else ""
     return Verdict.PASS, f"Every must-have rule was covered and nothing was found against it{but}.{scope}"

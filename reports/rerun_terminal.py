@@ -32,7 +32,7 @@ def _scores(rerun: RerunFacts) -> Table:
         table.add_row(name, number(m.loss, 6), number(m.bpb, 6), count(m.positions), Text(how))
     for p in rerun.passes:
         name = "The script's own pass" + (" (claimed)" if p.claimed else "")
-        how = clip(rerun_words.own_pass(p), 200)
+        how = clip(rerun_words.own_pass(p, rerun.targets), 200)
         table.add_row(name, number(p.loss, 6), number(p.bpb, 6), count(p.positions), Text(how))
     return table
 
@@ -42,7 +42,10 @@ def _steps(rerun: RerunFacts) -> Table:
     for step in rerun.steps:
         seconds = number(step.seconds, 1) if step.done else MISSING
         table.add_row(
-            step.name, seconds, rerun_words.mebibytes(step.memory_bytes), Text(clip(step.told, 300))
+            rerun_words.STEPS.get(step.name, step.name),
+            seconds,
+            rerun_words.mebibytes(step.memory_bytes),
+            Text(clip(step.told, 300)),
         )
     return table
 

@@ -15,6 +15,15 @@ WEIGHTS = {
     "int8": "Yardstick int8 per row, zlib",
     "int6": "Yardstick int6 per row, zstd",
 }
+STEPS = {
+    "run": "The script, whole",
+    "again": "Quantized again",
+    "again after training": "Quantized again, all steps",
+    "load": "Artifact, fresh process",
+    "yardsticks": "Reference quantizers",
+    "score": "Our sliding windows",
+    "passes": "Its own passes, rebuilt",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +75,16 @@ def times(rerun: RerunFacts) -> str:
     return f"{clocks} " + (f"Over 600 s: {' and '.join(late)}." if late else "Within 600 s.")
 
 
-def own_pass(found: OwnPass) -> str:
-    """A pass of the script's own: do its books balance, was anything trained on before it was scored?"""
+def own_pass(found: OwnPass, targets: int) -> str:
+    """A pass of the script's own: do its books balance, which of the `targets` does it leave out, was anything trained on
+    before it was scored?
+    """
     told = []
     if found.loss is not None and found.printed_loss is not None:
         told.append(f"printed loss {number(found.printed_loss, 6)}")
     told.append(f"{plural(found.score_calls, 'scoring call')}, {plural(found.train_calls, 'training call')}")
+    if found.positions < targets:
+        told.append(f"{count(targets - found.positions)} of {count(targets)} targets not seen")
     if found.train_calls:
         told.append(f"{plural(found.steps, 'step')}")
         told.append(f"gradients before the score: {count(found.trained_before)} positions")

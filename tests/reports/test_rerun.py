@@ -134,3 +134,10 @@ def test_the_comment_holds_the_rerun_and_stays_harmless(honest: Audit, facts: Re
 
 def test_no_part_of_the_comment_without_a_rerun(honest: Audit) -> None:
     assert "<summary>Rerun" not in audit_markdown(honest)
+
+
+def test_a_pass_says_how_many_targets_it_leaves_out() -> None:
+    found = OwnPass("final", True, 990, 1.9, 1.12, 1.9, 1.12, 10, 0, 0, 0, 10.0)
+    told = "printed loss 1.900000; 10 scoring calls, 0 training calls"
+    assert rerun_words.own_pass(found, 990) == told
+    assert rerun_words.own_pass(found, 1_002) == f"{told}; 12 of 1,002 targets not seen"

@@ -209,7 +209,7 @@ class Job:
             return told
         entire = step("again after training", whole=True)
         if entire == "identical":
-            return f"identical after all training steps; after one, {told}"
+            return f"identical, once all training steps were taken again; after a single one {told}"
         return told if told.startswith("another") else entire
 
     def _load(self, captured: dict[str, Any]) -> None:
