@@ -12,12 +12,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from harness.case import Submission
+from harness.command_line import Commands
 from harness.worlds import World
 from tests.rerun.conftest import EXAMPLES, Made, Rerun
 
 CLI = Path(__file__).parents[2] / "cli.py"
 PATIENCE_S = 300.0
+
+
+def test_a_command_that_is_stopped_does_not_end_like_a_fail() -> None:
+    group = Commands("some")
+
+    @group.command("wait")
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    result = CliRunner().invoke(group, ["wait"])
+    assert (result.exit_code, result.output.strip()) == (130, "Stopped.")
 
 
 def begun(folder: Path, name: str) -> Path:
