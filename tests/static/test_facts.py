@@ -492,6 +492,34 @@ def test_a_loop_over_val_that_ends_at_a_number(name: str) -> None:
         assert [(f.kind, f.certainty) for f in stated.facts] == [("partial_val", "certain")]
 
 
+STOPPED = (
+    scripts.PLAIN.replace("def evaluate(s, net, val):", "def part(s, net, val, most=None):").replace(
+        LOOP, f"    n = 0\n{LOOP}        if most and n >= most:\n{STOP}        n += 1\n"
+    )
+    + """
+def evaluate(s, net, val):
+    part(s, net, val{first})
+    return part(s, net, val{last})
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"),
+    [
+        ("", ", most=20", [("partial_val", "certain")]),
+        (", 20", ", 500", [("partial_val", "depends")]),
+        (", most=20", "", []),
+        (", 20", ", val.numel() // s.seq", []),
+    ],
+)
+def test_a_loop_that_ends_at_a_number_that_its_call_gives(
+    first: str, last: str, found: list[tuple[str, str]]
+) -> None:
+    facts = look(scripts.script(STOPPED.replace("{first}", first).replace("{last}", last)))
+    assert [(f.kind, f.certainty) for f in facts.facts] == found
+
+
 RUN = """        import subprocess
         np.save("nll.npy", net(part[:-1][None], part[1:][None]).numpy())
         total += float(subprocess.check_output(["./mixer", "nll.npy", "tokens.bin"]))"""

@@ -1,6 +1,7 @@
 """partial_val: the loop that scores val ends at a number of batches or windows that is written down, not at the end of val.
 
-The number is resolved where it is a literal or a setting; a number that is computed (from the length of val) is none.
+The number is resolved where it is a literal or a setting, itself or as what the call gave for a parameter; a number that is
+computed (from the length of val) is none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 from harness.intake import syntax
 from harness.witnesses.static.events import Loss
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
+from harness.witnesses.static.given import given
 from harness.witnesses.static.machine import Source
 from harness.witnesses.static.neighbours import called, switched_off
 from harness.witnesses.static.view import View
@@ -47,7 +49,7 @@ def detect(view: View) -> list[Fact]:
         for step in loss.loops:
             if step[0] in chosen and isinstance(step[2], ast.For | ast.While):
                 file = file_of(view, loss, step[3])
-                end = early_end(view, file, step[2])
+                end = early_end(view, file, step[2]) or told_by_call(view, loss, step[3], step[2])
                 if end is not None and (file, end.line) not in facts:
                     facts[file, end.line] = fact(view, loss, file, end)
     return list(facts.values())
@@ -78,6 +80,30 @@ def early_end(view: View, file: int, loop: ast.For | ast.While) -> End | None:
     if called(loop.iter) == "range" and isinstance(loop.target, ast.Name) and len(called_with) == 1:
         return windows(view, source, loop, called_with[0])
     return taken(view, source, loop.iter)
+
+
+def told_by_call(view: View, loss: Loss, depth: int, loop: ast.For | ast.While) -> End | None:
+    """An end at a parameter: `if most and n >= most: break`, where the call that led to the loss gave the number."""
+    for statement in loop.body:
+        if not isinstance(statement, ast.If) or not isinstance(statement.body[-1], ast.Break):
+            continue
+        tests = statement.test.values if isinstance(statement.test, ast.BoolOp) else [statement.test]
+        side = compared(loop, tests[-1])
+        if not isinstance(side, ast.Name) or any(not asks_whether(test, side.id) for test in tests[:-1]):
+            continue
+        held = given(view.m.sources, loss, depth, side.id)
+        limit = resolved(view, *held) if held is not None else None
+        if limit is not None:
+            return rounds(statement.lineno, "ends after", limit)
+    return None
+
+
+def asks_whether(test: ast.expr, name: str) -> bool:
+    """Whether a test only asks if there is a limit: `most`, `most is not None`, `most > 0`."""
+    side = test.left if isinstance(test, ast.Compare) else test
+    against = test.comparators if isinstance(test, ast.Compare) else []
+    nothing = all(isinstance(c, ast.Constant) and c.value in (None, 0) for c in against)
+    return isinstance(side, ast.Name) and side.id == name and nothing
 
 
 def taken(view: View, source: Source, call: ast.Call) -> End | None:
@@ -130,6 +156,12 @@ def is_name(node: ast.expr, target: ast.expr) -> bool:
 
 def limit_of(view: View, source: Source, loop: ast.For | ast.While, test: ast.expr) -> Limit | None:
     """The number in `i >= 20` where i counts the rounds of a loop."""
+    number = compared(loop, test)
+    return resolved(view, source, number) if number is not None else None
+
+
+def compared(loop: ast.For | ast.While, test: ast.expr) -> ast.expr | None:
+    """What the rounds of a loop are compared with in `i >= 20`."""
     counters = counted(loop)
     for node in syntax.nodes(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.GtE | ast.Gt | ast.Eq):
@@ -137,7 +169,7 @@ def limit_of(view: View, source: Source, loop: ast.For | ast.While, test: ast.ex
             while isinstance(side, ast.BinOp):
                 side = side.left
             if isinstance(side, ast.Name) and side.id in counters:
-                return resolved(view, source, node.comparators[0])
+                return node.comparators[0]
     return None
 
 
