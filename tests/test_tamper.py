@@ -65,3 +65,18 @@ def test_modules_that_the_script_names() -> None:
     files = {"helper.py": "import gc\n\nfor o in gc.get_objects():\n    pass\n", "other.py": "eval('1')\n"}
     (fact,) = tampering(script, files)
     assert (fact.path[0].file, fact.path[0].line) == ("helper.py", 3)
+
+
+def test_a_file_that_only_a_docstring_mentions_is_not_of_the_script() -> None:
+    files = {"check_mixer.py": "exec('x')\n"}
+    mentioned = '"""See check_mixer.py."""\nprint(1)  # check_mixer\n'
+    assert tampering(unpack(mentioned.encode(), "train_gpt.py"), files) == ()
+    for use in ("import check_mixer", "run('check_mixer.py')", "from lib import check_mixer as m"):
+        assert len(tampering(unpack(f"{use}\n".encode(), "train_gpt.py"), files)) == 1, use
+
+
+def test_an_object_that_is_called_as_a_library_elsewhere() -> None:
+    own = "import torch as A\nclass Stream:\n    def __init__(A, files):\n        A.files = files\n"
+    assert tampering(unpack(own.encode(), "train_gpt.py")) == ()
+    library = "import torch as A\nclass Stream:\n    def __init__(self, files):\n        A.files = files\n"
+    assert len(tampering(unpack(library.encode(), "train_gpt.py"))) == 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from harness.intake import syntax
+
 _BUILT = "runs code that is built at run time, which no witness can read"
 _FRAMES = "reaches into frames, closures or the interpreter"
 _MEMORY = "writes memory by its address"
@@ -51,7 +53,34 @@ def reflections(nodes: Sequence[ast.AST]) -> set[tuple[int, str]]:
     """(line, what it does) of each place in a parsed file. `nodes` are all nodes of its tree."""
     names = _imported(nodes)
     own = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    return {(line, why) for node in nodes for line, why in _reasons(node, names, own)}
+    selves = _own_attributes(nodes, names)
+    return {
+        (line, why) for node in nodes if id(node) not in selves for line, why in _reasons(node, names, own)
+    }
+
+
+def _own_attributes(nodes: Sequence[ast.AST], names: dict[str, str]) -> set[int]:
+    """Assignments to attributes of a method's own object, where that has the name of an import (minified code)."""
+    found: set[int] = set()
+    for function in (f for c in nodes if isinstance(c, ast.ClassDef) for f in c.body):
+        if not isinstance(function, ast.FunctionDef) or function.decorator_list or not function.args.args:
+            continue
+        first = function.args.args[0].arg
+        if first not in names:
+            continue
+        for node in syntax.walk(function):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if all(_plain(t, first) for t in targets):
+                    found.add(id(node))
+    return found
+
+
+def _plain(target: ast.expr, name: str) -> bool:
+    """Whether a target is `name.attribute`, one level deep."""
+    return (
+        isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == name
+    )
 
 
 def _imported(nodes: Sequence[ast.AST]) -> dict[str, str]:

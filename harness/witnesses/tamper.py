@@ -46,15 +46,34 @@ def tampering(script: Script, files: Mapping[str, str] | None = None) -> tuple[F
         Fact(KIND, CERTAIN, f"Line {line} {why}.", (script.evidence(line),))
         for line, why in _places(script.runnable)
     ]
+    said = _said(script.runnable)
     for name, text in (files or {}).items():
         stem = name.rpartition("/")[2].removesuffix(".py")
-        if name.endswith(".py") and re.search(rf"\b{re.escape(stem)}\b", script.runnable):
+        if name.endswith(".py") and re.search(rf"\b{re.escape(stem)}\b", said):
             shown = text.split("\n")
             found += [
                 Fact(KIND, CERTAIN, f"Line {line} of {name} {why}.", (Evidence(name, line, shown[line - 1].strip()[:300]),))
                 for line, why in _places(text)
             ]  # fmt: skip
     return tuple(found[:MOST])
+
+
+def _said(text: str) -> str:
+    """What a program says besides comments and docstrings: the text itself where it cannot be parsed."""
+    try:
+        tree = syntax.parse(text)
+    except syntax.Unparsable:
+        return text
+    alone = {id(n.value) for n in syntax.all_nodes(tree) if isinstance(n, ast.Expr)}
+    words = []
+    for node in syntax.all_nodes(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            words.append(node.value)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            words += [getattr(node, "module", "") or "", *(alias.name for alias in node.names)]
+        elif isinstance(node, ast.Name | ast.Attribute):
+            words.append(node.id if isinstance(node, ast.Name) else node.attr)
+    return "\n".join(words)
 
 
 @functools.lru_cache(maxsize=64)
