@@ -77,10 +77,11 @@ def _own_attributes(nodes: Sequence[ast.AST], names: dict[str, str]) -> set[int]
 
 
 def _plain(target: ast.expr, name: str) -> bool:
-    """Whether a target is `name.attribute`, one level deep."""
-    return (
-        isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == name
-    )
+    """Whether a target is `name.attribute` or deeper."""
+    root = target
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(target, ast.Attribute) and isinstance(root, ast.Name) and root.id == name
 
 
 def _imported(nodes: Sequence[ast.AST]) -> dict[str, str]:
