@@ -76,7 +76,7 @@ def test_a_file_that_only_a_docstring_mentions_is_not_of_the_script() -> None:
 
 
 def test_an_object_that_is_called_as_a_library_elsewhere() -> None:
-    own = "import torch as A\nclass Stream:\n    def __init__(A, files):\n        A.files = files\n        A.proj.zero = True\n"
+    own = "import torch as A\nclass Stream:\n    def __init__(A, files):\n        A.files = A.part.files = files\n"
     assert tampering(unpack(own.encode(), "train_gpt.py")) == ()
     library = "import torch as A\nclass Stream:\n    def __init__(self, files):\n        A.files = files\n"
     assert len(tampering(unpack(library.encode(), "train_gpt.py"))) == 1
