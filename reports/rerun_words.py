@@ -20,6 +20,7 @@ STEPS = {
     "again": "Quantized again",
     "again after training": "Quantized again, all steps",
     "load": "Artifact, fresh process",
+    "load after training": "Artifact, after all steps",
     "yardsticks": "Reference quantizers",
     "score": "Our sliding windows",
     "passes": "Its own passes, rebuilt",

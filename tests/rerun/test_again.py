@@ -33,3 +33,28 @@ def test_quantization_that_depends_on_training_is_made_again_after_all_its_steps
     given = out / "float.safetensors", out / "artifact.bin"
     assert runs.again(place, tmp_path / "again", *given)["told"].startswith("another artifact")
     assert runs.again(place, tmp_path / "whole", *given, whole=True)["told"] == "identical"
+
+
+NEEDS_STEPS = {
+    "        muon.step()\n": "        muon.step()\n        SEEN.append(1)\n",
+    "def load(net, path):\n": "def load(net, path):\n    SEEN[1]\n",
+    "def main():\n": "SEEN = []\n\n\ndef main():\n",
+}
+
+
+def test_a_process_that_never_reached_the_artifact_says_nothing_of_its_weights(
+    data: OfficialData, example: Callable[[str], Submission], tmp_path: Path
+) -> None:
+    """It ended with weights of its own training, which were taken for those of the artifact."""
+    subject = changed(example("sliding_window"), tmp_path, NEEDS_STEPS)
+    assert subject.script is not None
+    claim = claimed_configuration(subject)
+    place = Place(subject, subject.script, claim, data, default_sandbox(), "cpu", 1, tmp_path, 300.0)
+    out = tmp_path / "run" / "out"
+    assert runs.run(place, tmp_path / "run", give=None)["outcome"] == "scored"
+
+    given = out / "artifact.bin", "final_model.int6.ptz", out / "decoded.safetensors"
+    found = runs.load(place, tmp_path / "load", *given)
+    assert found["same"] is None
+    assert found["told"].startswith("not loaded again: process 0 failed: IndexError")
+    assert runs.load(place, tmp_path / "load after training", *given, whole=True)["same"]

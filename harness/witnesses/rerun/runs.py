@@ -73,19 +73,23 @@ def again(place: Place, folder: Path, floats: Path, artifact: Path, *, whole: bo
     }
 
 
-def load(place: Place, folder: Path, artifact: Path, name: str, scored: Path) -> dict[str, Any]:
-    """Whether a fresh process that reads `artifact` under its `name` comes to the weights that scored; why not."""
+def load(
+    place: Place, folder: Path, artifact: Path, name: str, scored: Path, *, whole: bool = False
+) -> dict[str, Any]:
+    """Whether a fresh process that reads `artifact` under its `name` comes to the weights that scored; why not. It has
+    trained one step before, `whole`: all of them.
+    """
     if not artifact.is_file() or not scored.is_file():
         return {
             "same": None,
             "told": "not loaded again: the artifact or the weights that scored were not kept",
         }
     try:
-        ended = _start(place, folder, give=artifact, floats=None, named=name, stop="score")
+        ended = _start(place, folder, give=artifact, floats=None, named=name, stop="score", whole=whole)
     except StepFailed as failed:
         return {"same": None, "told": f"not loaded again: {failed}"}
     made = folder / "out" / "decoded.safetensors"
-    if not made.is_file():
+    if not made.is_file() or not facts(folder, "facts-0.json").get("read_back"):
         return {"same": None, "told": f"not loaded again: {ended.reason}"}
     try:
         before, after = read_weights(scored), read_weights(made)
@@ -119,7 +123,7 @@ def _start(
     script, settings = lay_out(place, folder)
     scale = place.scale()
     argv = [*place.claim.argv, *(scale.argv if scale else ())]
-    if give is not None or untrained or (floats is not None and not whole):
+    if untrained or ((give or floats) and not whole):
         variables, options = _no_training(place)
         settings |= variables
         argv += options
