@@ -4,10 +4,10 @@ What it does
     Counts the bytes of the script as it was shipped and adds the compressed model that the claimed run's log
     states. The cap is decimal and binds the non-record track too (there an excess is a question). It fails
     only where the recount, the log's total and submission.json (where it gives a total, of all or of the claimed seed, and
-    not the model's size alone) agree that the claimed artifact is too large. A figure that submission.json alone states is
-    no evidence, and neither is the size of an emulated run. Where a readable script lies in the folder but the log counts
-    it packed, packing it (LZMA, base85) and counting again decides: merged records did so. Where the score is a mean,
-    another run of it with an artifact over the cap is a question.
+    not the model's size alone where even the packed script does not fit) agree that the claimed artifact is too large. A
+    figure that submission.json alone states is no evidence, and neither is the size of an emulated run. Where a readable
+    script lies in the folder but the log counts it packed, packing it (LZMA, base85) and counting again decides: merged
+    records did so. Where the score is a mean, another run of it with an artifact over the cap is a question.
 
 Why it breaks the score
     The challenge asks for the best model in 16 MB. A larger artifact holds more of the training data.
@@ -96,12 +96,9 @@ def _recounted(case: Case, artifact: Artifact, recount: int, logged: int | None)
         return _finding(case, Status.REVIEW, f"{counted}; the log's own total, {logged:,}, counts less code.")
     if not case.claims or not case.claims.score_stated:
         return _finding(case, Status.REVIEW, f"{counted}; but that log does not state the claimed score.")
-    if (
-        artifact.stated is not None
-        and artifact.stated.value <= cap
-        and not _model_alone(case, artifact.stated)
-    ):
-        stated = int(artifact.stated.value)
+    said = artifact.stated
+    if said is not None and said.value <= cap and (packed <= cap or not _model_alone(case, said)):
+        stated = int(said.value)
         return _finding(case, Status.REVIEW, f"{counted}; submission.json states {stated:,} bytes.")
     if non_record(case):
         return _finding(case, Status.REVIEW, f"{counted}; a merged non-record row was over it as well.")

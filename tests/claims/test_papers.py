@@ -118,6 +118,15 @@ def test_a_total_of_the_seed_in_submission_json_is_heard_unless_it_is_the_model_
     assert found.status is status
 
 
+def test_the_model_alone_in_submission_json_is_heard_where_the_packed_script_fits(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = json.dumps({"author": "a", "name": "n", "val_bpb": 1.1234, "bytes_total": 15_999_980})
+    assert judge("A1", log(model=15_999_980), submission__json=stated).status is Status.FAIL
+    monkeypatch.setattr(claims, "_packed", lambda submission: 10)
+    assert judge("A1", log(model=15_999_980), submission__json=stated).status is Status.REVIEW
+
+
 def test_no_log_no_artifact(judge: Judge) -> None:
     assert judge("A1", None).status is Status.NOT_COVERED
 
