@@ -87,16 +87,24 @@ def bench_runs(
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="Rulings, as a CSV; without it the record folders."
 )
+@click.option("--prs", default="", help="Pull requests instead, such as 1-2200,2310.")
 @table_option
-def bench_papers(repo: Path, labels: Path | None, table_file: Path | None) -> None:
-    """What the rules on papers alone say of the record folders of the main line, or of labelled pull requests."""
+def bench_papers(repo: Path, labels: Path | None, prs: str, table_file: Path | None) -> None:
+    """What the rules on papers alone say of the record folders of the main line, or of labelled or other pull requests."""
     from harness.bench import papers
     from harness.bench.rulings import read_labels
+    from harness.sweep.plan import numbers
+
+    if labels and prs:
+        raise click.UsageError("--labels and --prs exclude each other.")
 
     try:
         with tempfile.TemporaryDirectory(prefix="pgolf-") as scratch:
             place = Path(scratch)
-            text = papers.rulings(repo, place, read_labels(labels)) if labels else papers.records(repo, place)
+            if labels:
+                text = papers.rulings(repo, place, read_labels(labels))
+            else:
+                text = papers.heads(repo, place, numbers(prs)) if prs else papers.records(repo, place)
     except IntakeError as error:
         raise BadInput(str(error)) from error
     click.echo(text, nl=False)

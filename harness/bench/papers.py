@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.bench.rulings import Ruling
-from harness.bench.targets import record_folders
+from harness.bench.targets import pull_request_numbers, record_folders
 from harness.case import Case, Claim, Finding, Status, Submission
 from harness.intake import IntakeError, load_pull_request, load_target
 from harness.intake.claim import claimed_configuration
@@ -82,6 +83,32 @@ def rulings(clone: Path, scratch: Path, labels: Sequence[Ruling]) -> str:
         "\n".join([head, "", "| pull request | ruling | same reason | else |", "|---|---|---|---|", *rows])
         + "\n"
     )
+
+
+def heads(clone: Path, scratch: Path, wanted: Sequence[range]) -> str:
+    """Tables of the rules on papers at pull requests: heads failed or asked by each rule, and every FAIL."""
+    counts: Counter[tuple[str, Status]] = Counter()
+    fails, unread, loud = [], [], 0
+    numbers = [n for n in pull_request_numbers(clone) if any(n in r for r in wanted)]
+    for number in numbers:
+        try:
+            with tempfile.TemporaryDirectory(dir=scratch) as work:
+                said = list(asked(load_pull_request(clone, number, Path(work))))
+        except IntakeError as error:
+            unread.append(f"#{number} was not read: {_cell(str(error))}")
+            continue
+        loud += bool(said)
+        counts.update({(f.rule, f.status) for _, f in said})
+        fails += [(number, name, f) for name, f in said if f.status is Status.FAIL]
+    rows = [
+        f"| {rule} | {counts[rule, Status.FAIL]} | {counts[rule, Status.REVIEW]} |"
+        for rule in sorted({rule for rule, _ in counts})
+    ]
+    told = [f"| #{n} | {_cell(name)} | {f.rule} | {_cell(f.summary)} |" for n, name, f in fails]
+    head = f"{len(numbers)} heads, {loud} with a FAIL or a question, {len({n for n, _, _ in fails})} with a FAIL:"
+    parts = [head, "", "| rule | FAIL | asked |", "|---|---:|---:|", *rows, ""]
+    parts += ["| pull request | submission | rule | FAIL |", "|---|---|---|---|", *told, *unread]
+    return "\n".join(parts) + "\n"
 
 
 def _cell(text: str) -> str:
