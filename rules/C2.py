@@ -3,7 +3,8 @@
 What it does
     Follows the claimed score back to where the probability of the answer is taken, and says what was done to it on the
     way: nothing, a choice between losses by which is lower, an expert that is no distribution, or a blend that was
-    computed for the realized token alone.
+    computed for the realized token alone. A claimed loss that is held below a bound fails; one that is scaled, masked or
+    sorted out by its own size is a question.
 
 Why it breaks the score
     A number that was computed only for the token that came may be high for all tokens at once. Then it is no

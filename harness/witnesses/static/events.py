@@ -33,10 +33,11 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Read(Event):
-    """Shards of a stream were opened."""
+    """Shards of a stream were opened. `patterns` are those by which their files were listed."""
 
     stream: str = "?"
     text: str = ""
+    patterns: frozenset[str] = EMPTY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +103,16 @@ class Blend(Event):
     tokens: frozenset[Token] = EMPTY
     factor: bool = False
     weights: frozenset[int] = EMPTY
+
+
+@dataclasses.dataclass(frozen=True)
+class Bend(Event):
+    """A loss was bounded, scaled or sorted out: `losses` are those of val tokens, `words` say how, `certain` that no
+    reading of it leaves the number a sum of all losses."""
+
+    losses: frozenset[int] = EMPTY
+    words: str = ""
+    certain: bool = False
 
 
 TRAIN_RUN, PLAIN_TRAIN_RUN = "model run on training shards", "model run on training shards without hooks"

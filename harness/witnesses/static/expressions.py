@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, cast
 
-from harness.witnesses.static import calling, indexing, library, statements
+from harness.witnesses.static import bending, calling, indexing, library, statements
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.folding import (
     add_affine,
@@ -137,6 +137,14 @@ def binary(m: Machine, node: ast.BinOp, env: Env) -> Value:
 
 def apply_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value) -> Value:
     """`left op right`."""
+    result = plain_binary(m, kind, left, right)
+    if isinstance(left, Val) and isinstance(right, Val):
+        return bending.scaled(m, kind.__name__, left, right, result)
+    return result
+
+
+def plain_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value) -> Value:
+    """`left op right`, whatever it does to a loss."""
     if isinstance(left, Seq) and isinstance(right, Seq) and kind is ast.Add:
         return concatenate(left, right)
     if isinstance(left, Seq) and kind is ast.Mult:

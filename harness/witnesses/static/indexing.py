@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import parts, tables
+from harness.witnesses.static import bending, parts, tables
 from harness.witnesses.static.folding import add_affine
 from harness.witnesses.static.machine import Env, Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -162,6 +162,8 @@ def chosen_part(m: Machine, taint: Taint, lower: Value | None, upper: Value | No
         taint = taint.with_marks(("sampled", m.line))
     end = const(upper)
     whole = lower is None or const(lower) == 0
+    if end is NO and lower is None and isinstance(upper, Val) and (upper.high or WHOLE) < WHOLE:
+        end = int(upper.high or 0)  # `val[: min(len(val), 3_000_000)]`
     if whole and isinstance(end, int) and end >= CAP and not taint.deps and not taint_of(upper).deps:
         names = tuple(sorted(str(mark[1]) for mark in taint_of(upper).marks if mark[0] == "env"))
         taint = taint.with_marks(("capped", (m.line, end, names)))
@@ -225,7 +227,7 @@ def get_element(m: Machine, value: Val, node: ast.expr, env: Env, evaluate: Eval
             return Val(value.const[const(index)], value.taint)
         except IndexError:
             return unknown(value)
-    return take(m, value, index)
+    return bending.selected(m, index, take(m, value, index))
 
 
 def take(m: Machine, value: Val, index: Value) -> Value:
@@ -322,6 +324,7 @@ def set_item(
             isinstance(target.slice, ast.Slice) and target.slice.lower is None and target.slice.upper is None
         )
         tables.array_write(m, container, index, mask_of(m, container, target.slice, value), overwrite=whole)
+        bending.selected(m, index, container)
     elif isinstance(container, Ext) and container.path == "os.environ":
         set_environment(m, const(index), const(value))
 
@@ -394,3 +397,5 @@ def put_item(m: Machine, container: Map, key: Value, value: Value) -> None:
 
 
 __all__ = ["EMPTY", "container_item", "get_item", "put_item", "set_item", "take"]
+WHOLE = 40_000_000
+"""The validation set has more tokens than this with every official tokenizer."""

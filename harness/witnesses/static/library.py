@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import losses, operators, updates
+from harness.witnesses.static import bending, losses, operators, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine, unknown
 from harness.witnesses.static.values import (
@@ -249,10 +249,10 @@ def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, 
         return calling.call(m, own, args, kwargs)
     model = EXTERNAL.get(callee.path) or EXTERNAL.get("." + callee.tail)
     if model is not None:
-        return model(m, args, kwargs)
+        return bending.after(m, callee.path, args, kwargs, model(m, args, kwargs))
     if callee.tail[:1].isupper() and callee.path.split(".")[0] not in ("builtins", "pathlib", "np", "numpy"):
         return construct(m, callee, args, kwargs)
-    return plain_call(m, callee, args, kwargs)
+    return bending.after(m, callee.path, args, kwargs, plain_call(m, callee, args, kwargs))
 
 
 def reaches_out(callee: Ext, args: list[Value]) -> bool:
@@ -374,7 +374,8 @@ def call_method(m: Machine, callee: Bound, args: list[Value], kwargs: dict[str, 
         return Val()
     if isinstance(value, Bound) and value.name == "\0super":
         return call_super(m, value, callee.name, args, kwargs)
-    return methods.call(m, value, callee.name, args, kwargs)
+    result = methods.call(m, value, callee.name, args, kwargs)
+    return bending.after(m, callee.name, [value, *args], kwargs, result)
 
 
 def call_super(m: Machine, parent: Bound, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -47,9 +47,14 @@ def read_tokens(m: Machine, path: Value) -> Val:
             | m.arrays
         )
     stream = stream or "?"
-    m.emit(Read(**m.where(), stream=stream, text=text[-120:]))
+    m.emit(Read(**m.where(), stream=stream, text=text[-120:], patterns=listed(taint)))
     token = Token(stream, m.file, m.line, (0, ()), 0)
     return Val(taint=Taint(frozenset((token,)), deps=taint.deps) | held)
+
+
+def listed(taint: Taint) -> frozenset[str]:
+    """The patterns by which files were listed."""
+    return frozenset(str(mark[1]) for mark in taint.marks if mark[0] == "path")
 
 
 def note_file(m: Machine, text: str, held: Taint) -> None:

@@ -10,6 +10,7 @@ from harness.case import Claim, Evidence, Script
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
     answer_facts,
+    bent_facts,
     boundary_facts,
     byte_facts,
     choice_facts,
@@ -51,6 +52,7 @@ DETECTORS = (
     network_facts.detect,
     mixed_shards.detect,
     boundary_facts.detect,
+    bent_facts.detect,
 )
 
 

@@ -1,0 +1,100 @@
+"""Losses that are bounded, scaled or left out by their own size on the way to the claimed line."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static import scripts
+from tests.static.test_order import kinds, look
+
+SUM = "        total += net(part[:-1][None], part[1:][None]).sum()"
+CALL = 'F.cross_entropy(out.flatten(0, 1).float(), targets.flatten(), reduction="none"'
+BENT = "unnormalised_mixture"
+
+SURE = (
+    "nll.clamp(max=4.0).sum()",
+    "nll.clamp_max(4.0).sum()",
+    "torch.clamp(nll, 0, 4.0).sum()",
+    "torch.minimum(nll, torch.tensor(4.0)).sum()",
+    "-(-nll).clamp(min=-4.0).sum()",
+    "torch.from_numpy(np.clip(nll.numpy(), 0, 5.0)).sum()",
+    "min(nll.mean().item(), 3.0) * s.seq",
+)
+DOUBTFUL = (
+    "0.97 * nll.sum()",
+    "nll.sum() / 1.03",
+    "(nll ** 0.9).sum()",
+    "(5 * torch.tanh(nll / 5)).sum()",
+    "torch.nan_to_num(nll).sum()",
+    "nll[nll < 6].sum()",
+    "(nll * (nll < 6)).sum()",
+    "torch.where(nll > 4.0, 4.0, nll).sum()",
+    "nll.masked_fill(nll > 5, 0.0).sum()",
+    "nll.median() * nll.numel()",
+    "nll.flatten().topk(900, largest=False).values.sum()",
+)
+HONEST = (
+    "nll.clamp(min=0.0).sum()",
+    "nll.clamp(max=40.0).sum()",
+    "nll[:, -64:].sum()",
+    "nll[part[1:][None] >= 0].sum()",
+    "(nll / math.log(2.0)).sum() * math.log(2.0)",
+    "-(0.7 * torch.exp(-nll) + 0.3 * torch.exp(-net(part[:-1][None], part[1:][None]))).log().sum()",
+)
+
+
+def scored(expression: str) -> str:
+    """A script whose scored sum is made in this way from the losses `nll` of a window."""
+    return scripts.script(
+        scripts.PLAIN.replace(
+            SUM, f"        nll = net(part[:-1][None], part[1:][None])\n        total += {expression}"
+        )
+    )
+
+
+@pytest.mark.parametrize("expression", SURE)
+def test_a_bound_on_the_scored_losses_is_certain(expression: str) -> None:
+    assert kinds(look(scored(expression))) == {BENT}
+
+
+@pytest.mark.parametrize("expression", DOUBTFUL)
+def test_other_bends_are_questions(expression: str) -> None:
+    facts = look(scored(expression))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {BENT})
+
+
+@pytest.mark.parametrize("expression", HONEST)
+def test_what_keeps_the_sum_is_none(expression: str) -> None:
+    assert look(scored(expression)).facts == ()
+
+
+def test_losses_overwritten_where_they_are_high() -> None:
+    body = scored("nll.sum()").replace(
+        "        total += nll", "        nll[nll > 5] = 5.0\n        total += nll"
+    )
+    assert kinds(look(body), "depends") == {BENT}
+
+
+def test_bounds_on_what_is_trained_on_and_on_a_perplexity_are_none() -> None:
+    trained = scripts.SCORE_FIRST.replace("net(x, y).mean()", "net(x, y).clamp(max=4.0).mean() * 0.9")
+    assert look(scripts.script(trained)).facts == ()
+    tail = scripts.TAIL.replace("val_loss:", "ppl:{math.exp(min(loss, 10.0)):.2f} val_loss:")
+    assert look(scripts.script(scripts.PLAIN, tail=tail)).facts == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "certainty"),
+    [
+        ("label_smoothing=-0.1", "certain"),
+        ("weight=self.head.weight[:, 0]", "depends"),
+        ("ignore_index=17", "depends"),
+    ],
+)
+def test_arguments_of_the_claimed_cross_entropy(more: str, certainty: str) -> None:
+    facts = look(scripts.script(scripts.PLAIN).replace(CALL, f"{CALL}, {more}"))
+    assert kinds(facts, certainty) == {BENT}
+
+
+@pytest.mark.parametrize("more", ["label_smoothing=0.0", "ignore_index=-100", "weight=None"])
+def test_arguments_that_change_nothing(more: str) -> None:
+    assert look(scripts.script(scripts.PLAIN).replace(CALL, f"{CALL}, {more}")).facts == ()
