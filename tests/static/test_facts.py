@@ -56,6 +56,29 @@ def test_what_leaves_tokens_out(body: str, kind: str) -> None:
     assert kinds(look(scripts.script(body))) == {kind}
 
 
+@pytest.mark.parametrize(
+    ("end", "certainty"),
+    [
+        ("min(usable, (3_000_000 // s.seq) * s.seq) + 1", "certain"),
+        ("min(usable, s.most // s.seq * s.seq) + 1", "depends"),
+        ("min(usable, 900_000_000) + 1", ""),
+        ("max(usable, 3_000_000) + 1", ""),
+        ("usable + 1", ""),
+    ],
+)
+def test_a_validation_set_that_ends_at_the_lesser_of_its_length_and_a_number(
+    end: str, certainty: str
+) -> None:
+    body = scripts.PLAIN.replace(
+        "    total, count",
+        f"    usable = (val.numel() - 1) // s.seq * s.seq\n    val = val[: {end}]\n    total, count",
+        1,
+    )
+    field = '    most = int(os.environ.get("MOST", 2_097_152))\n    seq = 1024\n'
+    facts = look(scripts.script(body).replace("    seq = 1024\n", field))
+    assert [(f.kind, f.certainty) for f in facts.facts] == ([("partial_val", certainty)] if certainty else [])
+
+
 @pytest.mark.parametrize("pattern", ["fineweb_*.bin", "fineweb_*_*.bin", "*.bin"])
 def test_training_shards_by_a_pattern_that_val_shards_match(pattern: str) -> None:
     facts = look(scripts.script(scripts.PLAIN).replace("fineweb_train_*.bin", pattern))

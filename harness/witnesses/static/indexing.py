@@ -36,6 +36,8 @@ from harness.witnesses.static.values import (
 
 CAP = 100_000
 """A constant end of a slice of val from which on it looks like a part of the split rather than a window."""
+WHOLE = 40_000_000
+"""The validation set has more tokens than this with every official tokenizer."""
 
 Evaluate = Callable[[Machine, Any, Env], Value]
 
@@ -397,5 +399,3 @@ def put_item(m: Machine, container: Map, key: Value, value: Value) -> None:
 
 
 __all__ = ["EMPTY", "container_item", "get_item", "put_item", "set_item", "take"]
-WHOLE = 40_000_000
-"""The validation set has more tokens than this with every official tokenizer."""
