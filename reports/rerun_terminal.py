@@ -6,16 +6,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.limits import CHALLENGE, Limits
 from harness.witnesses.rerun.facts import RerunFacts
 from reports import rerun_words
 from reports.text import clip
 from reports.words import MISSING, count, number
 
 
-def print_rerun(rerun: RerunFacts, console: Console) -> None:
+def print_rerun(rerun: RerunFacts, console: Console, limits: Limits = CHALLENGE) -> None:
     """Print one rerun."""
     parts: list[RenderableType] = [Text("Rerun", style="bold"), Text(clip(rerun_words.sentence(rerun), 900))]
-    parts += [Text(clip(rerun_words.times(rerun), 400), style="dim"), Text(), _scores(rerun), Text()]
+    parts += [Text(clip(rerun_words.times(rerun, limits), 400), style="dim"), Text(), _scores(rerun), Text()]
     if rerun.artifact is not None:
         told = f"Artifact {rerun.artifact.name}, {count(rerun.artifact.bytes)} bytes; made again: {rerun.artifact.again}"
         told += f"; loaded in a fresh process: {rerun.artifact.loaded_told}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from harness.limits import CHALLENGE, Limits
 from harness.witnesses.rerun.facts import OwnPass, RerunFacts
 from reports.words import MISSING, count, number, plural
 
-LIMIT_S = 600.0
 WEIGHTS = {
     "decoded": "Decoded from the artifact",
     "float": "Float, before quantization",
@@ -64,16 +64,18 @@ def sentence(rerun: RerunFacts) -> str:
     )
 
 
-def times(rerun: RerunFacts) -> str:
-    """The script's own clocks against 600 s; a pass or a fail only on the challenge's hardware."""
+def times(rerun: RerunFacts, limits: Limits = CHALLENGE) -> str:
+    """The script's own clocks against the limits; a pass or a fail only on the challenge's hardware."""
     train, evaluated = rerun.outcome.train_s, rerun.outcome.eval_s
     clocks = f"By the script's own clocks: training {_seconds(train)}, evaluation {_seconds(evaluated)}."
     if rerun.machine.emulated:
         return f"{clocks} The clock of an emulated run is virtual: no pass and no fail on time."
     if not rerun.machine.official:
         return f"{clocks} Measured on {rerun.machine.hardware}, not on 8xH100: no pass and no fail on time."
-    late = [n for n, t in (("training", train), ("evaluation", evaluated)) if t is not None and t > LIMIT_S]
-    return f"{clocks} " + (f"Over 600 s: {' and '.join(late)}." if late else "Within 600 s.")
+    held = (("training", train, limits.train_seconds), ("evaluation", evaluated, limits.eval_seconds))
+    late = [f"{name} over {limit:g} s" for name, taken, limit in held if taken is not None and taken > limit]
+    most = " and ".join(dict.fromkeys(f"{limit:g} s" for _, _, limit in held))
+    return f"{clocks} " + (f"Too long: {', '.join(late)}." if late else f"Within {most}.")
 
 
 def own_pass(found: OwnPass, targets: int) -> str:

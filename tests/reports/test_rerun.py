@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness.case import Audit
+from harness.limits import Limits
 from harness.witnesses.rerun.changes import change
 from harness.witnesses.rerun.facts import (
     Artifact,
@@ -89,7 +90,12 @@ def test_json_and_terminal(honest: Audit, facts: RerunFacts) -> None:
 
 
 def test_times_are_judged_on_the_official_hardware_alone(facts: RerunFacts) -> None:
-    assert rerun_words.times(facts).endswith("Over 600 s: evaluation.")
+    assert rerun_words.times(facts).endswith("Too long: evaluation over 600 s.")
+    host = Limits(train_seconds=120.0, eval_seconds=5000.0)
+    assert rerun_words.times(facts, host).endswith("Too long: training over 120 s.")
+    assert rerun_words.times(facts, Limits(train_seconds=900.0, eval_seconds=5000.0)).endswith(
+        "Within 900 s and 5000 s."
+    )
     other = dataclasses.replace(facts.machine, hardware="1 x NVIDIA H200", official=False)
     told = rerun_words.times(dataclasses.replace(facts, machine=other))
     assert "1 x NVIDIA H200, not on 8xH100: no pass and no fail on time" in told
@@ -123,7 +129,7 @@ def test_the_comment_holds_the_rerun_and_stays_harmless(honest: Audit, facts: Re
     for part in (
         "within the tolerance",
         "8 x NVIDIA H100",
-        "Over 600 s: evaluation",
+        "Too long: evaluation over 600 s",
         "int8 per row",
         "float -> decoded",
     ):
