@@ -7,6 +7,7 @@ import ast
 from harness.intake import syntax
 from harness.witnesses.static.events import Event
 from harness.witnesses.static.machine import Source
+from harness.witnesses.static.neighbours import called
 
 
 def given(sources: list[Source], event: Event, depth: int, name: str) -> tuple[Source, ast.expr] | None:
@@ -55,11 +56,6 @@ def defaults(function: ast.FunctionDef) -> dict[str, ast.expr]:
     found = {a.arg: d for a, d in zip(late, function.args.defaults, strict=True)}
     pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     return found | {a.arg: d for a, d in pairs if d is not None}
-
-
-def called(call: ast.Call) -> str:
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def rebound(function: ast.FunctionDef, name: str) -> bool:
