@@ -377,7 +377,7 @@ def path_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Val(taint=taint, text="/".join(text_of(a) for a in args if text_of(a)))
 
 
-@models("glob.glob", "glob.iglob", "os.listdir", "os.scandir", ".iglob")
+@models("glob.glob", "glob.iglob", "os.listdir", "os.scandir", ".iglob", "os.walk")
 def glob_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     from harness.witnesses.static import streams
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, cast
 
-from harness.witnesses.static import bending, calling, indexing, library, statements
+from harness.witnesses.static import bending, calling, indexing, library, statements, streams
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.folding import (
     add_affine,
@@ -295,6 +295,8 @@ def compare(m: Machine, node: ast.Compare, env: Env) -> Value:
         right = evaluate(m, operand, env)
         m.line = node.lineno
         taint = combine(m, taint, taint_of(right), "Compare")
+        if isinstance(op, ast.In | ast.NotIn):
+            streams.note_filter(m, right, left)
         answers.append(compare_values(m, type(op), left, right))
         left = right
     if taint.tokens and answers_from_file(taint, node):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import bending, losses, operators, updates
+from harness.witnesses.static import ahead, bending, losses, operators, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine, unknown
 from harness.witnesses.static.values import (
@@ -240,6 +240,7 @@ def set_gradient(m: Machine, value: Val, gradient: Value) -> None:
 
 def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """Call a library function by its model, else take the result as made of the arguments."""
+    ahead.note(m, callee.path, args, kwargs)
     if reaches_out(callee, args):
         m.emit(Note(**m.where(), what="network"))
     own = operators.find(m, callee.path)
@@ -374,6 +375,7 @@ def call_method(m: Machine, callee: Bound, args: list[Value], kwargs: dict[str, 
         return Val()
     if isinstance(value, Bound) and value.name == "\0super":
         return call_super(m, value, callee.name, args, kwargs)
+    ahead.note(m, callee.name, [value, *args], kwargs)
     result = methods.call(m, value, callee.name, args, kwargs)
     return bending.after(m, callee.name, [value, *args], kwargs, result)
 

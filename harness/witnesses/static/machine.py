@@ -148,6 +148,7 @@ class Machine:
         ] = {}  # of losses: the beginnings that were trained on
         self.whole: set[int] = set()  # losses that were trained on as a whole
         self.disk: dict[str, Taint] = {}
+        self.filtered: set[str] = set()  # folders whose files are asked for words that tell a stream
         self.arrays = CLEAN
         self.hooks: list[tuple[Obj | None, Value, int]] = []
         self.operators: dict[str, Fn] = {}

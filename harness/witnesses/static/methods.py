@@ -325,6 +325,10 @@ def call_text(m: Machine, value: Val, name: str, args: list[Value], kwargs: dict
     taint = value.taint
     for argument in [*args, *kwargs.values()]:
         taint = taint | taint_of(argument)
+    if name in TESTS and args:
+        from harness.witnesses.static import streams
+
+        streams.note_filter(m, value, args[0])
     known = [const(a) for a in args]
     if isinstance(value.const, str | bytes) and name in STRINGS | TESTS | {
         "split",

@@ -11,6 +11,9 @@ from harness.witnesses.static.values import CLEAN, EMPTY, Seq, Taint, Token, Val
 VAL = re.compile(r"(?<![a-z])(?:val|valid|validation)(?![a-z])")
 TRAIN = re.compile(r"(?<![a-z])(?:train|training)(?![a-z])")
 
+EVERY = "/*"
+"""The end of the pattern of all files in a folder."""
+
 
 def stream_of(text: str) -> str | None:
     """ "val", "train" or None: by the words in a path, the last part first."""
@@ -25,7 +28,9 @@ def stream_of(text: str) -> str | None:
 
 
 def listing(m: Machine, text: str, taint: Taint) -> Seq:
-    """A sorted list of paths, as glob gives it."""
+    """A sorted list of paths, as glob gives it; of a folder, where the text is no pattern."""
+    if text and not any(sign in text for sign in "*?["):
+        text += EVERY
     paths = Seq(None, "list", taint)
     paths.box.any = Val(taint=taint.with_marks(("path", text)), text=text)
     return paths
@@ -65,7 +70,14 @@ def note_file(m: Machine, text: str, held: Taint) -> None:
 
 def shard_like(text: str) -> bool:
     """Whether a path names token shards of a stream that is not told."""
-    return "fineweb" in text.lower() and ".bin" in text.lower()
+    return "fineweb" in text.lower() and (".bin" in text.lower() or text.endswith(EVERY))
+
+
+def note_filter(m: Machine, path: Value, words: Value) -> None:
+    """Remember that names of a listed folder are asked for words that tell a stream."""
+    text, asked = text_of(path), text_of(words).lower()
+    if text.endswith(EVERY) and ("train" in asked or "val" in asked):
+        m.filtered.add(text)
 
 
 def read_file(m: Machine, file: Val) -> Val:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.case import Claim, Evidence, Script
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
+    ahead_facts,
     answer_facts,
     bent_facts,
     boundary_facts,
@@ -53,6 +54,7 @@ DETECTORS = (
     mixed_shards.detect,
     boundary_facts.detect,
     bent_facts.detect,
+    ahead_facts.detect,
 )
 
 

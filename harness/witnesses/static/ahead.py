@@ -1,0 +1,55 @@
+"""Looking ahead along a sequence: operations that bring what a later position holds to an earlier one.
+
+Only what is clear from the call is noted: a shift against the order of positions, a reversal of their axis, a Fourier
+transform over it, a recurrent layer that runs in both directions; and only for what a model made of val tokens, since ids
+themselves are shifted to make targets.
+"""
+
+from __future__ import annotations
+
+from harness.witnesses.static.events import Note
+from harness.witnesses.static.machine import Machine
+from harness.witnesses.static.values import Seq, Value, const, taint_of
+
+AHEAD = "positions meet later ones"
+"""What a note says of such an operation."""
+
+POSITIONS = (1, -2)
+"""The axis of positions in a batch of sequences."""
+
+RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
+
+
+def note(m: Machine, path: str, args: list[Value], kwargs: dict[str, Value]) -> None:
+    """Note a library call (its value first, for a method) that looks ahead."""
+    name = path.rpartition(".")[2]
+    if name in RECURRENT and const(kwargs.get("bidirectional")) is True:
+        m.emit(Note(**m.where(), what=AHEAD))
+    if not args or not looks(name, path, args, kwargs):
+        return
+    taint = taint_of(args[0])
+    if taint.states and taint.reads("val"):
+        m.emit(Note(**m.where(), what=AHEAD))
+
+
+def looks(name: str, path: str, args: list[Value], kwargs: dict[str, Value]) -> bool:
+    """Whether the arguments say that the axis of positions is shifted back, reversed or transformed."""
+    if name == "roll":
+        shift = first(kwargs.get("shifts", args[1] if len(args) > 1 else None))
+        return isinstance(shift, int) and shift < 0 and axis(kwargs, args, 2) in POSITIONS
+    if name == "flip":
+        return axis(kwargs, args, 1) in POSITIONS
+    return path.startswith(("torch.fft.fft", "torch.fft.rfft")) and const(kwargs.get("dim")) in POSITIONS
+
+
+def axis(kwargs: dict[str, Value], args: list[Value], place: int) -> object:
+    """The axis that a call names."""
+    return first(kwargs.get("dims", kwargs.get("dim", args[place] if len(args) > place else None)))
+
+
+def first(value: Value | None) -> object:
+    """A constant, or the only one of a list."""
+    if isinstance(value, Seq):
+        items = value.box.items or []
+        return const(items[0]) if len(items) == 1 else None
+    return const(value)

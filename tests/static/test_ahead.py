@@ -1,0 +1,47 @@
+"""Operations of a model that give a position what later positions hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.static import scripts
+from tests.static.test_order import kinds, look
+
+EMBEDDED = "        x = self.embed(ids) + self.pairs(ids)\n"
+
+AHEAD = (
+    "x = x + torch.roll(x, -1, dims=1)",
+    "x = x + x.roll(-1, 1)",
+    "x = x + torch.roll(x, shifts=(-1,), dims=(1,))",
+    "x = x + x.flip(1).cumsum(1).flip(1)",
+    "x = torch.fft.ifft(torch.fft.fft(x, dim=1) * 2, dim=1).real",
+)
+BEHIND = (
+    "x = x + torch.roll(x, 1, dims=1)",
+    "x = x + x.roll(-1, -1)",
+    "x = x + x.flip(-1)",
+    "later = ids.roll(-1, 1)",
+)
+
+
+def mixed(line: str) -> str:
+    """A script whose model has one more line after its embeddings."""
+    return scripts.script(scripts.PLAIN).replace(EMBEDDED, f"{EMBEDDED}        {line}\n")
+
+
+@pytest.mark.parametrize("line", AHEAD)
+def test_positions_that_meet_later_ones_are_a_question(line: str) -> None:
+    facts = look(mixed(line))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {"target_gating"})
+
+
+@pytest.mark.parametrize("line", BEHIND)
+def test_shifts_to_later_positions_and_of_other_axes_are_none(line: str) -> None:
+    assert look(mixed(line)).facts == ()
+
+
+def test_a_recurrent_layer_of_both_directions_is_a_question() -> None:
+    layer = "        self.both = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)\n        self.head ="
+    source = mixed("x = self.both(x)[0]").replace("        self.head =", layer)
+    assert kinds(look(source), "depends") == {"target_gating"}
+    assert look(source.replace(", bidirectional=True", "")).facts == ()
