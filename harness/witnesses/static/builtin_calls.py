@@ -189,11 +189,14 @@ def range_item(value: Value) -> Val:
     "heapq.nsmallest",
 )
 def sorted_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
-    from harness.witnesses.static.calling import any_item
+    from harness.witnesses.static.calling import any_item, call
 
     if not args:
         return Seq([])
     source = args[-1] if isinstance(args[0], Fn) and len(args) > 1 else args[0]
+    for function in (kwargs.get("key"), args[0] if source is not args[0] else None):
+        if isinstance(function, Fn):
+            call(m, function, [any_item(m, source)], {})
     if (
         isinstance(source, Seq)
         and source.box.items is not None

@@ -27,6 +27,7 @@ from harness.witnesses.static.values import (
     Value,
     base_names,
     const,
+    find_attribute,
     join,
     taint_of,
     truth,
@@ -511,22 +512,33 @@ def return_(m: Machine, node: ast.Return, env: Env) -> int:
 
 
 def with_(m: Machine, node: ast.With | ast.AsyncWith, env: Env) -> int:
+    managers: list[Value] = []
     for item in node.items:
         value = evaluate(m, item.context_expr, env)
+        managers.append(value)
         entered = enter(m, value)
         if item.optional_vars is not None:
             assign_target(m, item.optional_vars, entered, env)
-    return run_block(m, node.body, env)
+    status = run_block(m, node.body, env)
+    for value in reversed(managers):
+        special(m, value, "__exit__", [Val(None), Val(None), Val(None)])
+    return status
+
+
+def special(m: Machine, value: Value, name: str, args: list[Value]) -> Value | None:
+    """What a special method of a class of the script gives; None where the value has none."""
+    if isinstance(value, Obj) and isinstance(value.cls, Cls):
+        method = find_attribute(value.cls, name)
+        if isinstance(method, Fn):
+            return call(m, bind(method, value), args, {})
+    return None
 
 
 def enter(m: Machine, value: Value) -> Value:
     """What `with value as x` binds."""
-    if isinstance(value, Obj) and isinstance(value.cls, Cls):
-        from harness.witnesses.static.values import find_attribute
-
-        method = find_attribute(value.cls, "__enter__")
-        if isinstance(method, Fn):
-            return call(m, bind(method, value), [], {})
+    entered = special(m, value, "__enter__", [])
+    if entered is not None:
+        return entered
     if isinstance(value, Seq) and value.kind == "generator":
         return value.box.any if value.box.any is not None else Val()
     return value
@@ -693,6 +705,12 @@ def rejoin(m: Machine, env: Env, status: int) -> None:
 
 
 def delete(m: Machine, node: ast.Delete, env: Env) -> int:
+    """`del name` of the only name that an object has runs its `__del__`."""
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            held = env.lookup(target.id)
+            if held is not None:
+                special(m, held, "__del__", [])
     return NORMAL
 
 
