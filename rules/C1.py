@@ -4,7 +4,9 @@ What it does
     Follows val tokens through the source to the claimed score. Looks for tables that are asked for the token to be
     predicted (its id in the lookup key), for gates that look at the token to be predicted, for free tensors optimized
     on the tokens they then score (SLOT), and for blending a position with the one before it (SmearGate) over document
-    boundaries. That alone is told and not judged: the records of March, #1667 and #2135 do it, and none was faulted for
+    boundaries. Where a model rolls, reverses or transforms the axis of positions, or reads it in both directions, a
+    reviewer is asked. Blending over boundaries alone is told and not judged: the records of March, #1667 and #2135 do it,
+    and none was faulted for
     it. Where one path of a script masks the boundary and another does not, a reviewer is asked.
     Where experiments were made, their word comes first: random tokens claimed in fewer bits than they hold, or losses that
     move when only later tokens are exchanged, and no other rule that is suspected of it.
