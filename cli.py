@@ -174,7 +174,7 @@ def audit_command(
         print_audits(audits, console)
         for audited in audits:
             if audited.case.rerun is not None:
-                print_rerun(audited.case.rerun, console)
+                print_rerun(audited.case.rerun, console, audited.case.limits)
         folder = out if out is not None else None if json_file is not None else Path("report")
         try:
             files = write_reports(audits, folder, json_file)
@@ -366,7 +366,7 @@ def rerun_command(
             raise Failure(str(error)) from error
     if audited.case.rerun is None:
         raise Failure(audited.why)
-    print_rerun(audited.case.rerun, console)
+    print_rerun(audited.case.rerun, console, audited.case.limits)
     for file in write_reports([audited], out):
         console.print(f"wrote {file}", style="dim", highlight=False)
     doubtful = any(f.rule == "S2" and f.status.value == "review" for f in audited.findings)
@@ -454,6 +454,7 @@ def rules_command(rule_id: str | None) -> None:
 Examples:
   python cli.py sweep --repo ../parameter-golf --db sweep.db --static-only
   python cli.py sweep --repo ../parameter-golf --db full.db --prs 1400-1500
+  python cli.py sweep --repo ../parameter-golf --db full.db --engine ray --address 10.0.0.1:6379
 """,
 )
 @click.option(
@@ -472,6 +473,14 @@ Examples:
 @click.option("--prs", help="Pull requests: 1-2200, or 12,15,20-30.  [default: all that the clone has]")
 @click.option("--static-only", is_flag=True, help="Read the code and the files, run nothing.")
 @click.option("--processes", type=click.IntRange(min=1), help="Audits side by side.  [default: one a core]")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who audits: processes of this machine, or a Ray cluster (needs the extra `ray`).",
+)
+@click.option("--address", help="The Ray cluster.  [default: one of its own on this machine]")
 @click.option("--most", default=3, show_default=True, help="Run so many submissions of each; read the rest.")
 @click.option(
     "--probes",
@@ -486,8 +495,8 @@ Examples:
     "--rules-as-of", type=click.DateTime(["%Y-%m-%d"]), help="What became a ruling later is at most a REVIEW."
 )
 def sweep_command(
-    repo: Path, database: Path, prs: str | None, static_only: bool, processes: int | None, most: int, probes: str,
-    policy_file: Path | None, rules_as_of: datetime.datetime | None,
+    repo: Path, database: Path, prs: str | None, static_only: bool, processes: int | None, engine: str,
+    address: str | None, most: int, probes: str, policy_file: Path | None, rules_as_of: datetime.datetime | None,
 ) -> None:  # fmt: skip
     """Audit every pull request of a clone into a database, each content once.
 
@@ -500,6 +509,9 @@ def sweep_command(
     from harness.sweep.progress import reporter
 
     console = Console(stderr=True)
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is a Ray cluster's; it goes with --engine ray.")
+    ray = None if engine == "local" else address or "local"
     try:
         policy = _policy(policy_file, rules_as_of)
         found = heads(repo, None if prs is None else numbers(prs))
@@ -510,7 +522,7 @@ def sweep_command(
         count = bounded(processes, static_only=static_only)
         if processes is not None and count < processes:
             console.print(f"{count} processes: there are no more cores, or no memory for more.")
-        plan = Plan(repo.absolute(), default_cache(), static_only, count, policy, probes, most)
+        plan = Plan(repo.absolute(), default_cache(), static_only, count, policy, probes, most, ray)
         with reporter(console) as report:
             outcome = sweep(plan, found, database, report)
         store = Store(database, create=False)

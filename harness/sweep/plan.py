@@ -12,13 +12,30 @@ from harness.intake.git import Repository
 from harness.policy import Policy
 from harness.sweep.store import Head
 
-STATIC_BYTES, FULL_BYTES = 700_000_000, 3_000_000_000
-"""Memory that one audit at a time may need: reading a large script, running a small model with its sandbox."""
+
+@dataclasses.dataclass(frozen=True)
+class TaskLimits:
+    """What one task of a sweep gets: seconds after which it counts as a hang (a busy machine is slow, so they are many),
+    bytes that are set aside for it, bytes that it cannot go beyond (None where its children have bounds of their own),
+    and whether each gets a process of its own."""
+
+    seconds: float
+    usual_bytes: int
+    most_bytes: int | None
+    fresh: bool
+
+
+STATIC = TaskLimits(900.0, 700_000_000, 5_600_000_000, fresh=False)
+"""Reading a pull request, or a script."""
+
+FULL = TaskLimits(3600.0, 3_000_000_000, None, fresh=True)
+"""Running a small model in its sandbox."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """`cache` holds worlds; of one pull request, `most` submissions are run and the rest read."""
+    """`cache` holds worlds; of one pull request, `most` submissions are run and the rest read. `ray` is None where audits
+    are made by processes of this machine, "local" for a Ray of its own with as many workers, else a cluster's address."""
 
     clone: Path
     cache: Path
@@ -27,6 +44,12 @@ class Plan:
     policy: Policy = dataclasses.field(default_factory=Policy)
     probes: str = "auto"
     most: int = 3
+    ray: str | None = None
+
+    @property
+    def limits(self) -> TaskLimits:
+        """What one audit gets."""
+        return STATIC if self.static_only else FULL
 
 
 def numbers(text: str) -> list[range]:
@@ -56,7 +79,7 @@ def heads(clone: Path, wanted: list[range] | None) -> list[Head]:
 def bounded(asked: int | None, *, static_only: bool) -> int:
     """How many processes: as many as were asked for, or cores; never more than cores, nor than memory allows."""
     cores = len(os.sched_getaffinity(0))
-    room = _free_bytes() // (STATIC_BYTES if static_only else FULL_BYTES)
+    room = _free_bytes() // (STATIC if static_only else FULL).usual_bytes
     return max(1, min(asked or cores, cores, room))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -22,12 +23,14 @@ _PRELOAD = ["harness.sweep.work"]
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """How a task ended: its result, or a sentence on what went wrong. `seconds` are of the clock on the wall."""
+    """How a task ended: its result, or a sentence on what went wrong; `died` where its process ended in the middle of it.
+    `seconds` are of the clock on the wall."""
 
     key: object
     result: Any
     problem: str
     seconds: float
+    died: bool = False
 
 
 @dataclasses.dataclass
@@ -69,13 +72,15 @@ class Pool:
         with contextlib.suppress(OSError):  # it died while it was idle: wait() finds it dead and says so
             worker.pipe.send((function, arguments))
 
-    def wait(self) -> list[Done]:
-        """The tasks that have ended; waits until one has."""
+    def wait(self, patience_s: float = math.inf) -> list[Done]:
+        """The tasks that have ended; waits until one has, or for so long."""
+        end = time.monotonic() + patience_s
         while True:
             busy = [w for w in self._workers if w.busy]
-            multiprocessing.connection.wait([w.pipe for w in busy], timeout=1.0)
+            left = max(0.0, min(1.0, end - time.monotonic()))
+            multiprocessing.connection.wait([w.pipe for w in busy], timeout=left)
             ended = [done for w in busy if (done := self._ended(w)) is not None]
-            if ended or not busy:
+            if ended or not busy or time.monotonic() >= end:
                 return ended
 
     def close(self) -> None:
@@ -108,7 +113,7 @@ class Pool:
         )
         key = worker.key
         self._replace(worker)
-        return Done(key, None, why, took)
+        return Done(key, None, why, took, died=dead)
 
     def _start(self) -> _Worker:
         ours, theirs = multiprocessing.Pipe()

@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.intake.errors import IntakeError
+from harness.sweep.cluster import Cluster
 from harness.sweep.content import auditor_of
-from harness.sweep.plan import STATIC_BYTES, Plan
+from harness.sweep.parcel import examine_parcel, pack
+from harness.sweep.plan import Plan
 from harness.sweep.pool import Done, Pool
 from harness.sweep.store import Head, Store
 from harness.sweep.work import Part, Reading, examine, read
 
-STATIC_LIMIT_S, FULL_LIMIT_S = 900.0, 3600.0
-"""Seconds after which reading a pull request, or one audit, counts as a hang; a busy machine is slow, so they are many."""
+_AHEAD = 8
+"""So many audits may lie ready for a cluster before more pull requests are read."""
+
+_GLANCE_S = 0.05
+"""Seconds to wait for one of two pools before looking at the other."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -99,30 +104,37 @@ class _Sweep:
         self.audited = self.shared = self.problems = self.finished = 0
 
     def loop(self) -> None:
-        static = self.plan.static_only
-        limit = STATIC_LIMIT_S if static else FULL_LIMIT_S
-        pool = Pool(
-            self.plan.processes, limit, fresh=not static, bytes_each=8 * STATIC_BYTES if static else None
-        )
-        try:
-            while self.todo or self.waiting or pool.busy:
-                while pool.free and (self.waiting or self.todo):
-                    self._give(pool)
-                for done in pool.wait():
+        """Pull requests are read here, where the clone is; audits are made here too, or on a cluster."""
+        limits = self.plan.limits
+        with contextlib.ExitStack() as stack:
+            cluster = None
+            if self.plan.ray is not None:
+                cluster = stack.enter_context(contextlib.closing(Cluster(self.plan)))
+            pool = Pool(self.plan.processes, limits.seconds, fresh=limits.fresh, bytes_each=limits.most_bytes)
+            readers = stack.enter_context(contextlib.closing(pool))
+            auditors = cluster or readers
+            while self.todo or self.waiting or readers.busy or auditors.busy:
+                self._give(readers, auditors)
+                if auditors is readers:
+                    ended = readers.wait()
+                else:
+                    ended = readers.wait(_GLANCE_S) + auditors.wait(_GLANCE_S)
+                for done in ended:
                     self._take(done)
-        finally:
-            pool.close()
 
-    def _give(self, pool: Pool) -> None:
+    def _give(self, readers: Pool, auditors: Pool | Cluster) -> None:
         """Audits before new pull requests, so that few files lie about at a time."""
-        if self.waiting:
+        while self.waiting and auditors.free:
             part = self.waiting.popleft()
-            pool.submit(part.content, examine, self.plan, part)
-            return
-        head = self.todo.popleft()
-        pull = self.pulls[head.number] = _Pull(head, self.scratch / str(head.number))
-        pull.scratch.mkdir()
-        pool.submit(head.number, read, self.plan, self.auditor, head.number, pull.scratch)
+            if isinstance(auditors, Cluster):
+                auditors.submit(part.content, examine_parcel, self.plan, pack(part))
+            else:
+                auditors.submit(part.content, examine, self.plan, part)
+        while self.todo and readers.free and len(self.waiting) < _AHEAD:
+            head = self.todo.popleft()
+            pull = self.pulls[head.number] = _Pull(head, self.scratch / str(head.number))
+            pull.scratch.mkdir()
+            readers.submit(head.number, read, self.plan, self.auditor, head.number, pull.scratch)
 
     def _take(self, done: Done) -> None:
         if isinstance(done.key, int):

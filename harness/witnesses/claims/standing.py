@@ -90,7 +90,7 @@ def standing(
     seeds = seeds_of(runs, stated, claim)
     if seeds is None:
         return None
-    rows = _rows(submission.origin)
+    rows = rows_of(submission.origin)
     own = own_row(rows, submission)
     against = state_of_the_art(rows, own, submission.origin.pull_request, _date(submission))
     per_token = claimed.bytes_per_token if claimed is not None else None
@@ -120,10 +120,20 @@ def _chain(rows: Sequence[Row]) -> tuple[Step, ...]:
     return tuple(steps[-_STEPS:])
 
 
-def _rows(origin: Origin) -> tuple[Row, ...]:
+_TAKEN: dict[str, tuple[Row, ...]] = {}
+
+
+def take_rows(origin: Origin, rows: tuple[Row, ...]) -> None:
+    """From now on these are the rows of a clone that this machine may not have; `rows_of` gave them where it lies."""
+    _TAKEN[origin.location] = rows
+
+
+def rows_of(origin: Origin) -> tuple[Row, ...]:
     """The rows known here and, where the submission comes from a clone, those that its README has besides."""
     if origin.pull_request is None:
         return known_rows()
+    if origin.location in _TAKEN:
+        return _TAKEN[origin.location]
     try:
         clone = Path(origin.location)
         tip = main_tip(opened(clone))
