@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FORMAT = 6
+FORMAT = 7
 """Raised where the results of earlier versions cannot be read any more."""
 
 
