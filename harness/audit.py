@@ -68,7 +68,7 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
         progress("reading the code")
         read = _guard("static witness", failures, lambda: _examine_code(submission, claim))
         case = dataclasses.replace(case, static=read)
-        if options.sandbox is not None:
+        if options.sandbox is not None and not submission.script.refused:
             progress("running it in the sandbox")
             case = (
                 _guard("trace witness", failures, lambda: _watch(case, options, failures, progress)) or case

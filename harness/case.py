@@ -115,6 +115,7 @@ class Script:
     `runnable` is the same program, line for line, in syntax that this interpreter compiles (PEP 701 rewritten).
     `stages` names how it was packed, outermost first, e.g. ("base85", "lzma"); empty for a plain script.
     `display` is what evidence names as the file, e.g. "train_gpt.py" or "train_gpt.py (unpacked: base85, lzma)".
+    `refused` says why Python would not run the file as it is, empty where it would: then nothing is followed or run.
     """
 
     path: str
@@ -125,6 +126,7 @@ class Script:
     display: str
     stages: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    refused: str = ""
 
     def line(self, number: int) -> str:
         """The text of a 1-based line, stripped; empty when there is no such line."""

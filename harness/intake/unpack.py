@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from harness.case import Script
 from harness.intake import preamble
-from harness.intake.decode import decode_script
+from harness.intake.decode import REFUSED, decode_script
 from harness.intake.evaluator import Evaluator
 from harness.intake.functions import FOLDER
 from harness.intake.runnable import make_runnable
@@ -94,6 +94,7 @@ def unpack_with_files(
 
 def _unpacked(data: bytes, path: str, read: ReadBeside) -> tuple[Script, dict[str, bytes]]:
     source, notes = decode_script(data)
+    refused = next((n for n in notes if n in REFUSED), "")
     layers: list[_Layer] = []
     while (layer := _guarded_peel(source, posixpath.basename(path), read)) is not None:
         notes += layer.notes
@@ -124,6 +125,7 @@ def _unpacked(data: bytes, path: str, read: ReadBeside) -> tuple[Script, dict[st
         display=f"{path} (unpacked: {', '.join(stages)})" if stages else path,
         stages=tuple(stages),
         notes=(*notes, *problems),
+        refused=refused,
     )
     return script, files
 

@@ -16,8 +16,10 @@ import brotli
 import pytest
 import zstandard
 
+from harness.case import Claim
 from harness.intake.scoring import features
 from harness.intake.unpack import STILL_PACKED, unpack, unpack_with_files
+from harness.witnesses import static
 
 NOISE = "".join(f"# {hashlib.sha256(bytes([i])).hexdigest()}\n" for i in range(20))  # payloads are long
 PROGRAM = '"""A program."""\nimport math\nprint("val_bpb", math.log2(3))\n' + NOISE
@@ -393,6 +395,20 @@ def test_an_ordinary_program_is_left_as_it_is() -> None:
 )
 def test_text_is_decoded_as_python_does(data: bytes, text: str) -> None:
     assert unpack(data, "t.py").source == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["x = 'é'\n".encode("utf-16"), b"x = '\xff'\n", b"# coding: no-such-thing\nx = 1\n"],
+)
+def test_what_python_does_not_run_is_no_pass(data: bytes) -> None:
+    script = unpack(data, "t.py")
+    assert script.refused in script.notes
+    facts = static.examine(script, Claim())
+    assert not facts.covered
+    assert facts.problems == (script.refused.removesuffix("."),)
+    with pytest.raises(SyntaxError):
+        compile(data, "t.py", "exec")
 
 
 @pytest.mark.parametrize(

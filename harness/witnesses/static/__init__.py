@@ -27,6 +27,8 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
     """
     from harness.witnesses.static import looks
 
+    if script.refused:
+        return StaticFacts(parsed=False, followed=False, problems=(script.refused.removesuffix("."),))
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, RECURSION))
     collecting = gc.isenabled()
