@@ -14,7 +14,6 @@ import os
 import platform
 import re
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
@@ -45,6 +44,7 @@ _ETC = {
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_PACKAGES = ("site-packages", "dist-packages")
 _SYSTEM_FILES = (
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -165,12 +165,12 @@ def _binds(mounts: Sequence[Mount]) -> list[tuple[str, Path, bool]]:
 
 
 def _python_folders() -> list[Path]:
-    """What the running interpreter needs besides /usr: its own installation, its environment, the user's packages."""
-    folders = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-    user = site.getusersitepackages()
-    if user in sys.path:
-        folders.append(user)
-    return sorted({Path(f) for f in folders if not Path(f).is_relative_to("/usr")})
+    """What the running interpreter needs besides /usr: its own installation, its environment, and the folders of packages
+    that it finds elsewhere (the user's, or another environment's that a .pth file names)."""
+    own = {Path(p) for p in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
+    packages = {Path(p) for p in sys.path if Path(p).name in _PACKAGES and Path(p).is_absolute()}
+    beside = {p for p in packages if p.is_dir() and not any(p.is_relative_to(f) for f in own)}
+    return sorted(f for f in own | beside if not f.is_relative_to("/usr"))
 
 
 @contextlib.contextmanager

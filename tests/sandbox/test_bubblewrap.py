@@ -77,3 +77,14 @@ def test_filters_differ_by_machine() -> None:
     filters = {machine: seccomp.program(machine) for machine in seccomp.MACHINES}
     assert len(set(filters.values())) == len(filters)
     assert all(len(code) % 8 == 0 for code in filters.values())
+
+
+def test_packages_that_lie_elsewhere_are_seen_and_other_folders_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages, checkout = tmp_path / "other" / "site-packages", tmp_path / "checkout"
+    packages.mkdir(parents=True)
+    checkout.mkdir()
+    gone = tmp_path / "gone" / "site-packages"
+    monkeypatch.setattr("sys.path", [str(checkout), str(packages), str(gone), "site-packages"])
+    assert [f for f in bubblewrap._python_folders() if f.is_relative_to(tmp_path)] == [packages]
