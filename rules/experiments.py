@@ -17,6 +17,7 @@ from collections.abc import Callable
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.probes.bits import PROVED as PROVED_BITS
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, PROVED, Future, Incompressibility
+from harness.witnesses.static.detectors.bent_facts import FOR_A_READER
 from rules.evidence import capped
 
 Check = Callable[[Case], Finding]
@@ -152,11 +153,21 @@ def _with(case: Case, finding: Finding, reason: str, *, proved: bool) -> Finding
         dataclasses.replace(
             finding,
             status=status,
-            summary=f"{finding.summary} {reason}" if suspected else reason,
+            summary=f"{_settled(case, finding.summary) if proved else finding.summary} {reason}"
+            if suspected
+            else reason,
             category=finding.category if suspected else None,
             grade=Grade.COUNTERFACTUAL if proved else finding.grade,
         ),
     )
+
+
+def _settled(case: Case, summary: str) -> str:
+    """The summary without what was left to a reader: whether the code bends the number is what was measured."""
+    for fact in case.static.facts if case.static is not None else ():
+        if fact.depends_on and fact.depends_on.endswith(FOR_A_READER):
+            summary = summary.replace(f" It depends on {fact.depends_on}.", "")
+    return summary
 
 
 def _bytes_only(found: Incompressibility) -> bool:

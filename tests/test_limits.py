@@ -24,7 +24,16 @@ from tests.claims.test_standing import AHEAD, BEST, LINE, facts, submission
 
 HERE = Evidence("train.log", 1, "a line")
 RUN = RunFacts(
-    "train.log", 1, 1.1, 1.9, HERE, 1000, 80.0, Stated(599_000.0, HERE), Stated(500_000.0, HERE), world_size=8
+    "train.log",
+    1,
+    1.1,
+    1.9,
+    HERE,
+    1000,
+    80.0,
+    Stated(599_000.0, HERE),
+    eval_ms=Stated(500_000.0, HERE),
+    world_size=8,
 )
 
 

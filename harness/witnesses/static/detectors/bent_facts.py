@@ -7,6 +7,9 @@ from harness.witnesses.static.events import Bend
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.view import View
 
+FOR_A_READER = "which is for a reader to see"
+"""How what an experiment can settle ends."""
+
 
 def detect(view: View) -> list[Fact]:
     """One fact for each line that bends a loss on its way to the claimed line."""
@@ -30,6 +33,6 @@ def describe(view: View, event: Bend) -> Fact:
         f"the loss behind the claimed number {event.words} (line {event.line}): what is printed is no code length of all "
         "tokens",
         view.lines.path(event),
-        None if sure else "whether that changes the number, which is for a reader to see",
+        None if sure else f"whether that changes the number, {FOR_A_READER}",
         unreached=True,
     )
