@@ -117,6 +117,26 @@ def test_orders_of_an_earlier_call_are_not_obeyed(tmp_path: Path) -> None:
     assert [o["folder"] for o in obeyed] == ["run"]
 
 
+def test_a_node_may_come_while_the_orders_of_an_earlier_call_are_cleared(tmp_path: Path) -> None:
+    """The folder was removed and made again: where the other node made it in between, node 0 stopped."""
+    came = threading.Event()
+
+    def come() -> None:
+        while not came.is_set():
+            Orders(tmp_path)._come("other")
+        Orders(tmp_path)._come("other")
+
+    other = threading.Thread(target=come)
+    other.start()
+    try:
+        for _ in range(200):
+            Orders(tmp_path).begin(1)
+    finally:
+        came.set()
+        other.join(30.0)
+    assert Orders(tmp_path)._here() == ["other"]
+
+
 def test_nodes_that_do_not_come(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="1 of 2 nodes came within 0 s"):
         Orders(tmp_path).begin(2, 0.2)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import socket
 import time
 import uuid
@@ -77,8 +76,10 @@ class Orders:
 
     def begin(self, count: int, patience_s: float = PATIENCE_S) -> None:
         """Wait for the other nodes. Raises StepFailed where they do not come."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        # Other nodes make the folder and say that they are here meanwhile: what is in it goes, the folder stays.
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for stale in self.folder.iterdir():
+            stale.unlink(missing_ok=True)
         until = time.monotonic() + patience_s
         while len(self._here()) < count - 1:
             if time.monotonic() > until:
