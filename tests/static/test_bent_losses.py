@@ -19,6 +19,9 @@ SURE = (
     "-(-nll).clamp(min=-4.0).sum()",
     "torch.from_numpy(np.clip(nll.numpy(), 0, 5.0)).sum()",
     "min(nll.mean().item(), 3.0) * s.seq",
+    "min(3.0, nll.mean().item()) * s.seq",
+    "torch.minimum(torch.tensor(4.0), nll).sum()",
+    "torch.min(nll, torch.tensor(4.0)).sum()",
 )
 DOUBTFUL = (
     "0.97 * nll.sum()",
@@ -32,11 +35,16 @@ DOUBTFUL = (
     "nll.masked_fill(nll > 5, 0.0).sum()",
     "nll.median() * nll.numel()",
     "nll.flatten().topk(900, largest=False).values.sum()",
+    "nll.view(1, 2, -1).min(1)[0].sum()",
+    "torch.amin(nll.view(2, -1), 0).sum()",
 )
 HONEST = (
     "nll.clamp(min=0.0).sum()",
     "nll.clamp(max=40.0).sum()",
     "nll[:, -64:].sum()",
+    "nll.view(2, -1).max(-1).values.sum()",
+    "torch.max(nll.view(2, -1), -1)[0].sum()",
+    "nll.view(1, 1, -1).amax(2).sum()",
     "nll[part[1:][None] >= 0].sum()",
     "(nll / math.log(2.0)).sum() * math.log(2.0)",
     "-(0.7 * torch.exp(-nll) + 0.3 * torch.exp(-net(part[:-1][None], part[1:][None]))).log().sum()",

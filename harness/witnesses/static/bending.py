@@ -18,8 +18,12 @@ Args = list[Value]
 Kwargs = dict[str, Value]
 
 CLAMPS = frozenset(("clamp", "clip", "clamp_", "clip_", "hardtanh"))
-UPPER = frozenset(("clamp_max", "clamp_max_", "minimum", "fmin", "min"))
-LOWER = frozenset(("clamp_min", "clamp_min_", "maximum", "fmax", "max"))
+UPPER = frozenset(("clamp_max", "clamp_max_", "minimum", "fmin"))
+LOWER = frozenset(("clamp_min", "clamp_min_", "maximum", "fmax"))
+PAIRS = frozenset(("minimum", "fmin", "maximum", "fmax"))
+EXTREMES = {"builtins.min": "minimum", "builtins.max": "maximum"}
+"""What a number may be held by; a whole number given to a tensor's own min and max is an axis instead."""
+
 PICKS = frozenset(
     (
         "median",
@@ -31,6 +35,7 @@ PICKS = frozenset(
         "topk",
         "trim_mean",
         "nsmallest",
+        "amin",
     )
 )
 HOLES = frozenset(("nan_to_num", "nan_to_num_", "nansum", "nanmean"))
@@ -53,7 +58,10 @@ def after(m: Machine, path: str, args: Args, kwargs: Kwargs, result: Value) -> V
     """The result of the library call `path` on `args` (its value first, for a method), marked where it bends a loss."""
     if not isinstance(result, Val) or not args:
         return result
-    given, name = taint_of(args[0]), path.rpartition(".")[2]
+    name = extreme(path, args)
+    if name in PAIRS and len(args) == 2 and not on_val(m, taint_of(args[0])):
+        args = [args[1], args[0]]
+    given = taint_of(args[0])
     if path == "math.exp":
         # The perplexity beside a score is held below a bound, so that it can be printed.
         return straightened(result, MARKS)
@@ -66,7 +74,7 @@ def after(m: Machine, path: str, args: Args, kwargs: Kwargs, result: Value) -> V
         return bend(m, result, result.taint, "is replaced where the losses themselves say so", False)
     if not on_val(m, given):
         return result
-    if name in PICKS:
+    if name in PICKS or (name == "min" and path not in EXTREMES):
         return bend(m, result, given, f"goes through {name}, which is no sum over all tokens", False)
     if name in HOLES:
         return bend(
@@ -77,6 +85,16 @@ def after(m: Machine, path: str, args: Args, kwargs: Kwargs, result: Value) -> V
     if name in CLAMPS | UPPER | LOWER:
         return bend(m, result, given, *bound(name, args, kwargs))
     return result
+
+
+def extreme(path: str, args: Args) -> str:
+    """The name of a call, where the smaller or the greater of two values has one name however it is written."""
+    name = path.rpartition(".")[2]
+    if name not in ("min", "max") or len(args) != 2:
+        return name
+    if path not in EXTREMES and isinstance(const(args[1]), int):
+        return name
+    return EXTREMES[f"builtins.{name}"]
 
 
 def odd_loss(kwargs: Kwargs, args: Args) -> tuple[str, bool]:
