@@ -112,19 +112,19 @@ def read_rows(folder: Path, key: str) -> list[Row]:
         return []
     data = json.loads(place.read_text())
     parts = data.get("submissions") or [data]
-    rows = []
-    for part in parts:
-        run = part.get("run") or {}
-        submission = part.get("submission") or {}
-        script = submission.get("script")
-        findings = part.get("findings") or []
-        rows.append(
-            Row(
-                key, str(submission.get("name", "")), str(script.get("path") if isinstance(script, dict) else script or ""),
-                str(part.get("verdict")), str(part.get("why", "")), str(run.get("outcome", "")), str(run.get("reason", "")),
-                float(run.get("wall_s") or 0.0), float(data.get("audit_s", 0.0)) / len(parts),
-                {f["rule"]: f["status"] for f in findings},
-                {f["rule"]: f["category"] for f in findings if f.get("category") and f["status"] in ("fail", "review")},
-            )
-        )  # fmt: skip
-    return rows
+    return [row_of(key, part, float(data.get("audit_s", 0.0)) / len(parts)) for part in parts]
+
+
+def row_of(key: str, part: dict[str, Any], audit_s: float = 0.0) -> Row:
+    """The row of one submission's JSON."""
+    run = part.get("run") or {}
+    submission = part.get("submission") or {}
+    script = submission.get("script")
+    findings = part.get("findings") or []
+    return Row(
+        key, str(submission.get("name", "")), str(script.get("path") if isinstance(script, dict) else script or ""),
+        str(part.get("verdict")), str(part.get("why", "")), str(run.get("outcome", "")), str(run.get("reason", "")),
+        float(run.get("wall_s") or 0.0), audit_s,
+        {f["rule"]: f["status"] for f in findings},
+        {f["rule"]: f["category"] for f in findings if f.get("category") and f["status"] in ("fail", "review")},
+    )  # fmt: skip

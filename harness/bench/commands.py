@@ -193,7 +193,10 @@ def bench_renamed(repo: Path, prs: str, static_only: bool, table_file: Path | No
 
 
 @bench_group.command("rulings")
-@repo_option
+@click.option(
+    "--repo", type=click.Path(path_type=Path), help="A clone of the challenge's repository, to audit now."
+)
+@click.option("--db", type=click.Path(path_type=Path), help="A sweep's database, whose audits are taken.")
 @click.option(
     "--labels", required=True, type=click.Path(path_type=Path), help="Rulings, as a CSV (see benchmarks/)."
 )
@@ -208,13 +211,24 @@ def bench_renamed(repo: Path, prs: str, static_only: bool, table_file: Path | No
     "--table", "table_file", type=click.Path(path_type=Path), help="Write the report to this Markdown file."
 )
 def bench_rulings(
-    repo: Path, labels: Path, static_only: bool, work: Path | None, processes: int, table_file: Path | None
+    repo: Path | None,
+    db: Path | None,
+    labels: Path,
+    static_only: bool,
+    work: Path | None,
+    processes: int,
+    table_file: Path | None,
 ) -> None:
     """Compare the auditor with rulings on pull requests: confusion, wrong FAILs, disagreements."""
     from harness.bench import rulings
 
+    if (repo is None) == (db is None):
+        raise click.UsageError("give either --repo, to audit, or --db, to take the audits of a sweep.")
     try:
-        text = rulings.measure(repo, labels, _work(work), processes, full=not static_only)
+        if db is not None:
+            text = rulings.swept(db, labels)
+        elif repo is not None:
+            text = rulings.measure(repo, labels, _work(work), processes, full=not static_only)
     except IntakeError as error:
         raise BadInput(str(error)) from error
     _say(text, table_file)

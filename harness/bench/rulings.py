@@ -11,9 +11,10 @@ from typing import Protocol, TypeVar
 
 from scipy.stats import binomtest
 
-from harness.bench.batch import Row, run_batch
+from harness.bench.batch import Row, row_of, run_batch
 from harness.bench.targets import pull_requests
 from harness.intake import IntakeError
+from harness.sweep import Store
 
 GROUPS = (
     (("organizer",), "Organizers"),
@@ -111,6 +112,21 @@ def measure(
     return report(
         rulings, outcomes(run_batch(pull_requests(clone, numbers), place, processes, extra), rulings)
     )
+
+
+def swept(db: Path, labels: Path) -> str:
+    """The same report on what a sweep has in its database; pull requests without a row there are named at its end.
+
+    Raises IntakeError on bad labels, or where `db` is no database of a sweep.
+    """
+    rulings = read_labels(labels)
+    numbers = {r.pr for r in rulings}
+    store = Store(db, create=False)
+    try:
+        rows = [row_of(f"pr-{r.number}", d) for r in store.rows() if r.number in numbers for d in r.documents]
+    finally:
+        store.close()
+    return report(rulings, outcomes(rows, rulings))
 
 
 def outcomes(rows: Sequence[Row], rulings: Sequence[Ruling] = ()) -> dict[int, Outcome]:

@@ -13,6 +13,8 @@ from harness.bench import rulings as bench
 from harness.bench.batch import Row
 from harness.bench.rulings import Ruling, confusion, ending, outcomes, read_labels, report, valid
 from harness.intake import IntakeError
+from harness.sweep import Store
+from harness.sweep.store import Audited, Head
 
 
 def row(pr: int, verdict: str, **categories: str) -> Row:
@@ -120,3 +122,26 @@ def test_measuring_resumes_from_what_the_folder_holds(tmp_path: Path) -> None:
     )
     text = bench.measure(tmp_path / "no clone", labels, tmp_path, 1)
     assert "| slot | 1 | 1 | 0 | 0 | 0 | 0 | 100% | 100% | 100% | 1/1 |" in text
+
+
+def test_the_report_of_a_sweep_is_that_of_its_rows(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "pr,judge,verdict,category,categories_all,evidence\n"
+        "7,organizer,invalid,slot,slot,said so\n8,organizer,valid,,,fine\n9,organizer,valid,,,fine\n"
+    )
+    store = Store(tmp_path / "s.db")
+    slot = {"rule": "C1", "status": "fail", "category": "slot"}
+    for number, verdict, findings in ((7, "FAIL", [slot]), (8, "PASS", []), (10, "PASS", [])):
+        document = {"schema": 1, "verdict": verdict, "why": "", "findings": findings}
+        store.add(Audited(f"c{number}", document, 1.0))
+        store.finish(
+            Head(number, "0" * 40, "2026-04-01"), "a", None, [(f"c{number}", {"name": f"n{number}"})], 1.0
+        )
+    store.close()
+    told = bench.swept(tmp_path / "s.db", labels)
+    assert "| slot | 1 | 1 | 0 |" in told
+    assert "Wrong FAILs, 0%" in told
+    assert "Not audited: #9." in told
+    with pytest.raises(IntakeError, match="no database"):
+        bench.swept(tmp_path / "none.db", labels)
