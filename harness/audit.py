@@ -66,7 +66,7 @@ def audit(submission: Submission, options: Options, progress: Progress = lambda 
         )
     if submission.script is not None:
         progress("reading the code")
-        read = _guard("static witness", failures, lambda: _examine_code(submission, claim))
+        read = _guard("static witness", failures, lambda: _examine_code(case))
         case = dataclasses.replace(case, static=read)
         if options.sandbox is not None and not submission.script.refused:
             progress("running it in the sandbox")
@@ -89,10 +89,10 @@ def judge(case: Case, failures: list[str]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _examine_code(submission: Submission, claim: Claim) -> static.StaticFacts:
-    script = _script(submission)
-    files = companion_sources(submission)
-    facts = static.examine(script, claim, files)
+def _examine_code(case: Case) -> static.StaticFacts:
+    script = _script(case.submission)
+    files = companion_sources(case.submission)
+    facts = static.examine(script, case.claim, files, case.limits)
     return dataclasses.replace(facts, facts=(*facts.facts, *tampering(script, files)))
 
 

@@ -35,6 +35,7 @@ CHALLENGE = Limits()
 _OF_RULE = {
     "A1": ("artifact_bytes",),
     "S1": ("significance_nats", "significance_p"),
+    "D5": ("train_seconds",),
     "T1": ("train_seconds",),
     "T2": ("eval_seconds",),
     "T3": ("train_seconds",),

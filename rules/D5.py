@@ -2,7 +2,8 @@
 
 What it does
     Follows the claimed path and looks for a run of the model on training shards after the training loop (calibration, or
-    more training in a loop without a clock), where that loop runs for the whole 600 s. A loop that stops earlier leaves
+    more training in a loop without a clock), where that loop runs for the whole 600 s, or what the host's policy gives. A
+    loop that stops earlier leaves
     time for it, and whether it was enough the log tells (T3). Where an experiment found the score to rest on more than the
     artifact, it exchanges the training shards at the moment when the script reads its artifact back: a score that changes
     with them, twice alike and with balanced books, was made with training data.
@@ -52,6 +53,5 @@ def training_data_stays_in_training(case: Case) -> Finding:
 
 def seen(case: Case, facts: StaticFacts) -> Finding:
     """Nothing was found."""
-    return Finding(
-        "D5", Status.PASS, "No model is run on training shards after a training loop of the whole 600 s."
-    )
+    whole = f"the whole {case.limits.train_seconds:g} s"
+    return Finding("D5", Status.PASS, f"No model is run on training shards after a training loop of {whole}.")

@@ -9,6 +9,7 @@ import keyword
 import pytest
 
 from harness.case import Claim, Evidence, Script, Setting
+from harness.limits import Limits
 from harness.witnesses.static import StaticFacts, examine
 from tests.static import scripts
 
@@ -148,6 +149,14 @@ def test_a_phase_of_training_after_the_whole_clock(limit: str, clock: str, found
     tail = scripts.TAIL.replace("    val = read_all", "    anneal(s, net)\n    val = read_all")
     facts = look(scripts.script(scripts.PLAIN + AGAIN.format(clock=clock), limit=limit, tail=tail))
     assert (kinds(facts, "depends"), kinds(facts)) == (found, set())
+
+
+def test_the_whole_clock_is_the_hosts() -> None:
+    tail = TAIL_CALIBRATED
+    script = packed(scripts.script(scripts.CALIBRATED, limit="300.0", tail=tail))
+    assert kinds(examine(script, Claim(), {})) == set()
+    short = examine(script, Claim(), {}, Limits(train_seconds=300.0))
+    assert kinds(short) == {"gptq_calibration_eval_time"}
 
 
 def test_calibration_after_a_phase_without_a_clock() -> None:

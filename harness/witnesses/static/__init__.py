@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from harness.case import Claim, Script
 from harness.intake.syntax import Unparsable
+from harness.limits import CHALLENGE, Limits
 from harness.witnesses.static.facts import Fact, Site, StaticFacts, Switch
 
 __all__ = ["Fact", "Site", "StaticFacts", "Switch", "examine"]
@@ -19,11 +20,14 @@ __all__ = ["Fact", "Site", "StaticFacts", "Switch", "examine"]
 RECURSION = 12_000
 
 
-def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None) -> StaticFacts:
+def examine(
+    script: Script, claim: Claim, files: Mapping[str, str] | None = None, limits: Limits = CHALLENGE
+) -> StaticFacts:
     """Follow a script on its claimed path and say what the code shows.
 
     `files` are the other text files of the submission by path relative to the script's folder (helpers that it
-    imports, C sources that it compiles). Never raises for what a script contains: problems are in the result.
+    imports, C sources that it compiles); `limits` say how long training may take.
+    Never raises for what a script contains: problems are in the result.
     """
     from harness.witnesses.static import looks
 
@@ -34,7 +38,7 @@ def examine(script: Script, claim: Claim, files: Mapping[str, str] | None = None
     collecting = gc.isenabled()
     gc.disable()  # a walk makes hundreds of thousands of short-lived values and frees them all at once
     try:
-        return looks.look(script, claim, files or {})
+        return looks.look(script, claim, files or {}, limits)
     except Unparsable as error:
         return StaticFacts(parsed=False, followed=False, problems=(f"the script does not parse: {error}",))
     except Exception as error:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 from harness.case import Claim, Script
+from harness.limits import Limits
 from harness.witnesses.static import claimed, program, summary
 from harness.witnesses.static.events import Branch
 from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
@@ -22,7 +23,7 @@ SWITCH = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 OFF = frozenset(("", "0", "0.0", "false", "no", "off", "none"))
 
 
-def look(script: Script, claim: Claim, files: Mapping[str, str]) -> StaticFacts:
+def look(script: Script, claim: Claim, files: Mapping[str, str], limits: Limits) -> StaticFacts:
     """Examine a script along the claimed path and, where needed, along a second one."""
     environment = claim.environment()
     m, problems = follow(script, claim, files, environment)
@@ -35,14 +36,16 @@ def look(script: Script, claim: Claim, files: Mapping[str, str]) -> StaticFacts:
             others.append(
                 f"the claimed line is printed only with {named}, so that is the path that was followed"
             )
-            return summary.summarize(other, script, claim, files, others)
-    facts = summary.summarize(m, script, claim, files, problems)
+            return summary.summarize(other, script, claim, files, limits, others)
+    facts = summary.summarize(m, script, claim, files, limits, problems)
     doubted, why = doubted_switches(m, claim), claim.ambiguous[0] if claim.ambiguous else ""
     if not doubted and not claim.label:
         doubted, why = unclaimed_scores(m, claim), "no log states the claimed score"
     if doubted:
         other, others = follow(script, claim, files, {**environment, **doubted})
-        return with_doubts(facts, summary.summarize(other, script, claim, files, others), doubted, why)
+        return with_doubts(
+            facts, summary.summarize(other, script, claim, files, limits, others), doubted, why
+        )
     return facts
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.case import Claim, Evidence, Script
+from harness.limits import Limits
 from harness.witnesses.static import natives
 from harness.witnesses.static.detectors import (
     ahead_facts,
@@ -59,10 +60,10 @@ DETECTORS = (
 
 
 def summarize(
-    m: Machine, script: Script, claim: Claim, files: Mapping[str, str], problems: list[str]
+    m: Machine, script: Script, claim: Claim, files: Mapping[str, str], limits: Limits, problems: list[str]
 ) -> StaticFacts:
     """All facts of a followed script."""
-    view = view_of(m, script, claim, files)
+    view = view_of(m, script, claim, files, limits)
     facts, broken = detected(view)
     problems = problems + broken
     ended = not broken and not any("not followed to its end" in p for p in problems)

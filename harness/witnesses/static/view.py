@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 
 from harness.case import Claim, Script
+from harness.limits import Limits
 from harness.witnesses.static.claimed import claimed_line, claimed_losses
 from harness.witnesses.static.events import Loss, Printed, Update
 from harness.witnesses.static.evidence import Lines
@@ -24,6 +25,7 @@ class View:
     script: Script
     claim: Claim
     files: Mapping[str, str]
+    limits: Limits
     lines: Lines
     line: Printed | None
     claimed: list[Loss]
@@ -37,11 +39,11 @@ class View:
         return mixes(self.m)
 
 
-def view_of(m: Machine, script: Script, claim: Claim, files: Mapping[str, str]) -> View:
+def view_of(m: Machine, script: Script, claim: Claim, files: Mapping[str, str], limits: Limits) -> View:
     """Collect what detectors need."""
     line = claimed_line(m, claim.label)
     claimed = claimed_losses(m, line)
     losses = [e for e in m.events if isinstance(e, Loss)]
     updates = {e.number: e for e in m.events if isinstance(e, Update)}
     found = [doubted(m, line, conflict) for conflict in conflicts(claimed, losses, updates)]
-    return View(m, script, claim, files, Lines(m, script), line, claimed, losses, updates, found)
+    return View(m, script, claim, files, limits, Lines(m, script), line, claimed, losses, updates, found)

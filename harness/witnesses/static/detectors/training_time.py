@@ -1,10 +1,10 @@
 """gptq_calibration_eval_time, train_time: training shards meet the model after the training clock ended without a reserve.
 
-The README gives training 600 s and forbids training data afterwards. A clock that was stopped early, with any reserve,
-leaves time for calibration; whether it was enough only the log tells. A setting that is chosen by the loss of training
-tokens, with no state made from them, is a question: a merged record did so (#640, one temperature). A phase of training
-that has no clock of its own, behind a loop whose clock runs for the whole time, is training that nobody timed: a question
-too, since an organizer called a script valid that replays its last batches so (#589).
+The README gives training 600 s (a host's policy may give another time) and forbids training data afterwards. A clock that
+was stopped early, with any reserve, leaves time for calibration; whether it was enough only the log tells. A setting that
+is chosen by the loss of training tokens, with no state made from them, is a question: a merged record did so (#640, one
+temperature). A phase of training that has no clock of its own, behind a loop whose clock runs for the whole time, is
+training that nobody timed: a question too, since an organizer called a script valid that replays its last batches so (#589).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Event, L
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
 from harness.witnesses.static.view import View
 
-LIMIT_S = 600.0
 CHOOSES = (
     "whether a setting that is chosen by the loss of training tokens counts as training: one temperature did not in the "
     "merged record #640"
@@ -36,7 +35,7 @@ def detect(view: View) -> list[Fact]:
         return []
     last = max(clocked, key=lambda u: u.number)
     limit = clock_limit(view, loops(last))
-    if limit is None or not full(limit):
+    if limit is None or not full(view, limit):
         return []
     later = [u for u in steps if u.number > last.number and u.owners & last.owners]
     found = [untimed(view, later[0], limit)] if later else []
@@ -84,9 +83,9 @@ def trains(view: View, update: Update) -> bool:
     return update.kind == "step" and fresh and streams(update) == {"train"}
 
 
-def full(limit: float) -> bool:
+def full(view: View, limit: float) -> bool:
     """Whether a limit is the whole of the training time; a longer one belongs to other hardware or another track."""
-    return LIMIT_S <= limit < LIMIT_S + 1
+    return view.limits.train_seconds <= limit < view.limits.train_seconds + 1
 
 
 def streams(update: Update) -> set[str]:
