@@ -4,7 +4,7 @@ The README gives training 600 s (a host's policy may give another time) and forb
 was stopped early, with any reserve, leaves time for calibration; whether it was enough only the log tells. A setting that
 is chosen by the loss of training tokens, with no state made from them, is a question: a merged record did so (#640, one
 temperature). A phase of training that has no clock of its own, behind a loop whose clock runs for the whole time, is
-training that nobody timed: a question too, since an organizer called a script valid that replays its last batches so (#589).
+training that nobody timed: a question too, as an organizer called a script valid that replays its last batches so (#589).
 """
 
 from __future__ import annotations
