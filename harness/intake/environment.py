@@ -10,6 +10,7 @@ candidate texts are put through that expression by a small interpreter of our ow
 from __future__ import annotations
 
 import ast
+import bisect
 import dataclasses
 import re
 from typing import Any
@@ -112,6 +113,9 @@ class Environment:
 
     def _find_helpers(self) -> None:
         """Functions and lambdas that read a variable named by their first parameter, directly or not."""
+        asking = [
+            n for n in self._nodes if isinstance(n, ast.Subscript) or (isinstance(n, ast.Call) and n.args)
+        ]
         functions: list[tuple[str, ast.FunctionDef | ast.Lambda]] = [
             (n.name, n) for n in self._nodes if isinstance(n, ast.FunctionDef)
         ]
@@ -122,11 +126,12 @@ class Environment:
             and isinstance(n.value, ast.Lambda)
             and isinstance(n.targets[0], ast.Name)
         ]
-        asking = [(name, function, asks) for name, function in functions if (asks := _asks(function))]
         for _ in range(3):
             before = len(self._helpers)
-            for name, function, asks in asking:
-                if name not in self._helpers and any(map(self._asks_environment, asks)):
+            asked = [n for n in asking if self._asks_environment(n)]
+            for name, function in functions:
+                near = {id(n) for n in asked if _within(n, function)}
+                if name not in self._helpers and near and any(id(n) in near for n in _asks(function)):
                     self._helpers[name] = function
             if len(self._helpers) == before:
                 break
@@ -176,8 +181,12 @@ class Environment:
         return None
 
     def _find_targets(self) -> None:
+        lines = sorted(n.lineno for n in self._nodes if id(n) in self._reads and isinstance(n, ast.expr))
         for node in self._nodes:
             for target, value in assignments(node):
+                first = bisect.bisect_left(lines, value.lineno)
+                if first == len(lines) or lines[first] > (value.end_lineno or value.lineno):
+                    continue
                 names = {self._reads[id(n)][0] for n in walk(value) if id(n) in self._reads}
                 for name in names:
                     held = self.variables[name]
@@ -254,6 +263,11 @@ class Environment:
     def constant(self, name: str) -> ast.expr | None:
         """The constant that a module-level name holds."""
         return self._constants.get(name)
+
+
+def _within(node: ast.expr, function: ast.FunctionDef | ast.Lambda) -> bool:
+    """Whether an expression stands on the lines of a function, which may hold more than the function."""
+    return function.lineno <= node.lineno <= (function.end_lineno or function.lineno)
 
 
 def _is_name(node: ast.AST, name: str) -> bool:

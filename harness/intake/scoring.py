@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from harness.intake.syntax import Unparsable, parse, walk
+from harness.intake.syntax import Unparsable, all_nodes, parse, walk
 
 _VAL = re.compile(r"(?i)(?:^|[^a-z])(?:val|validation|bpb)(?:$|[^a-z])")
 _LOSS = re.compile(
@@ -42,7 +42,7 @@ def features(source: str, path: str) -> Features:
     words: set[str] = set()
     strings: list[str] = []
     imports: set[str] = set()
-    for node in walk(tree):
+    for node in all_nodes(tree):
         kind = node.__class__
         if kind is ast.Name:
             words.add(node.id)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ made the line stands under the same test.
 from __future__ import annotations
 
 import ast
+import bisect
 import dataclasses
 import re
 from collections import Counter
@@ -142,12 +143,10 @@ class _Walker:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._functions = {
-            n.name
-            for n in syntax.walk(environment.tree or ast.Module([], []))
-            if isinstance(n, ast.FunctionDef)
-        }
-        self._aliases = _other_names(environment)
+        self._nodes = syntax.all_nodes(environment.tree) if environment.tree else ()
+        self._returns = sorted(n.lineno for n in self._nodes if isinstance(n, ast.Return))
+        self._functions = {n.name for n in self._nodes if isinstance(n, ast.FunctionDef)}
+        self._aliases = _other_names(environment, self._nodes)
         self.prints: list[tuple[str | None, _Print]] = []
         self.callers: dict[str, list[tuple[str | None, frozenset[Test], bool]]] = {}
 
@@ -163,8 +162,22 @@ class _Walker:
                 self._visit_if(statement, function, tests, certain)
             else:
                 self._visit_other(statement, function, tests, certain)
-            if _leaves(statement):
+            if certain and self._leaves(statement):
                 certain = False
+
+    def _leaves(self, statement: ast.stmt) -> bool:
+        """Whether the statement may return, so that later ones of the function are not surely reached."""
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return False
+        first = bisect.bisect_left(self._returns, statement.lineno)
+        if first == len(self._returns) or self._returns[first] > (statement.end_lineno or statement.lineno):
+            return False
+        found = syntax.nodes(statement)
+        returns = {id(n) for n in found if isinstance(n, ast.Return)}
+        for function in found if returns else ():
+            if isinstance(function, ast.FunctionDef | ast.Lambda):
+                returns -= {id(n) for n in syntax.walk(function)}
+        return bool(returns)
 
     def _visit_if(self, node: ast.If, function: str | None, tests: frozenset[Test], certain: bool) -> None:
         positive, whole = self._tests(node.test)
@@ -232,11 +245,11 @@ class _Walker:
         return variables[0] if len(variables) == 1 else None
 
 
-def _other_names(environment: Environment) -> dict[str, str]:
+def _other_names(environment: Environment, nodes: Sequence[ast.AST]) -> dict[str, str]:
     """Names that stand for one variable wherever the script binds them: ``use_cache = args.cache_enabled``."""
     means: dict[str, list[str]] = {}
     bound: Counter[str] = Counter()
-    for node in syntax.walk(environment.tree or ast.Module([], [])):
+    for node in nodes:
         if isinstance(node, ast.arg):
             bound[node.arg] += 1
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -267,15 +280,3 @@ def _literal(call: ast.Call) -> str | None:
 def _main_rank(test: ast.expr) -> bool:
     """Whether a test only asks for the process that prints."""
     return bool(re.search(r"master_process|is_main|rank\b.*== 0|__name__", ast.unparse(test)[:200]))
-
-
-def _leaves(statement: ast.stmt) -> bool:
-    """Whether the statement may return, so that later ones of the function are not surely reached."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return False
-    found = syntax.nodes(statement)
-    returns = {id(n) for n in found if isinstance(n, ast.Return)}
-    for function in found if returns else ():
-        if isinstance(function, ast.FunctionDef | ast.Lambda):
-            returns -= {id(n) for n in syntax.walk(function)}
-    return bool(returns)

