@@ -380,7 +380,7 @@ def path_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return Val(taint=taint, text="/".join(text_of(a) for a in args if text_of(a)))
 
 
-@models("glob.glob", "glob.iglob", "os.listdir", "os.scandir", ".iglob", "os.walk")
+@models("glob.glob", "glob.iglob", "os.listdir", "os.scandir", ".iglob")
 def glob_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     from harness.witnesses.static import streams
 
@@ -388,6 +388,16 @@ def glob_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     for value in args:
         taint = taint | taint_of(value)
     return streams.listing(m, text_of(args[0]) if args else "", taint)
+
+
+@models("os.walk")
+def walk(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    """Folders, each with its path, its folders and its files."""
+    files = glob_(m, args, kwargs)
+    step = Seq([Val(taint=taint_of(files), text=text_of(args[0]) if args else ""), Seq(None, "list"), files])
+    steps = Seq(None, "list", taint_of(files))
+    steps.box.any = step
+    return steps
 
 
 @models(

@@ -142,7 +142,7 @@ def value_attribute(m: Machine, value: Val, attr: str) -> Value:
         return (
             Bound(shaped, attr) if attr in ("size", "numel", "dim", "type", "nelement", "stride") else shaped
         )
-    if attr in ("parent", "name", "stem", "suffix", "parents") and (
+    if attr in ("parent", "name", "stem", "suffix", "parents", "path") and (
         value.text or isinstance(value.const, str)
     ):
         return Val(taint=value.taint, text=str(value.const if value.const is not NO else value.text))

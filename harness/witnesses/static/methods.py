@@ -352,6 +352,8 @@ def call_text(m: Machine, value: Val, name: str, args: list[Value], kwargs: dict
             return Val(
                 taint=taint, text=str(value.const).join(items) if isinstance(value.const, str) else None
             )
+    if name == "replace" and value.text and len(known) == 2 and all(isinstance(k, str) for k in known):
+        return Val(taint=taint, text=value.text.replace(str(known[0]), str(known[1])))
     if name in STRINGS or name in ("resolve", "absolute", "expanduser", "as_posix"):
         return Val(taint=taint, text=text_of(value) + "".join(text_of(a) for a in args))
     if name in ("joinpath", "with_suffix", "with_name"):
