@@ -17,6 +17,7 @@ from collections.abc import Callable
 from harness.case import Case, Finding, Grade, Status
 from harness.witnesses.probes.bits import PROVED as PROVED_BITS
 from harness.witnesses.probes.facts import CLEAR, DOUBTFUL, PROVED, Future, Incompressibility
+from harness.witnesses.probes.future import ANSWERS_DOUBTFUL
 from harness.witnesses.static.detectors.bent_facts import FOR_A_READER
 from rules.evidence import capped
 
@@ -122,7 +123,8 @@ def _rule_of(case: Case, found: Incompressibility) -> str:
 def _rules_of(case: Case, found: Future) -> tuple[str, ...]:
     """The rules that a changed future speaks on: the suspected one where losses moved, D4 where the artifact did."""
     of_artifact = ("D4",) if found.artifact == "changed" else ()
-    return (blamed(case), *of_artifact) if found.moved else of_artifact
+    seen = found.answers is not None and found.answers.bits >= ANSWERS_DOUBTFUL
+    return (blamed(case), *of_artifact) if found.moved or seen else of_artifact
 
 
 def blamed(case: Case, among: tuple[str, ...] = ("C1", *KINDS)) -> str:

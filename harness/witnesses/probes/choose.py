@@ -26,8 +26,9 @@ _OPEN = {
     REPEATING: (*_DOUBTED, Status.NOT_COVERED),
     TRANSPLANT: _DOUBTED,
 }
-_OF_CAUSALITY = (INCOMPRESSIBILITY, FUTURE)
-"""Made too where causality passes by the code alone: no list of words holds all ways in which a prediction looks ahead."""
+_BY_CODE = {"C1": (INCOMPRESSIBILITY, FUTURE), "D4": (TRANSPLANT,)}
+"""Made too where a rule passes by the code alone: no list of words holds all ways in which a prediction looks ahead, or in
+which something travels from training to the score beside the artifact."""
 
 
 def named(mode: str) -> tuple[str, ...]:
@@ -62,5 +63,5 @@ def _open(probe: str, finding: Finding) -> bool:
     """Whether a finding leaves a question open that the probe may answer."""
     if finding.rule not in _ASKS[probe]:
         return False
-    read = finding.rule == "C1" and finding.status is Status.PASS and finding.grade is Grade.STATIC
-    return finding.status in _OPEN[probe] or (read and probe in _OF_CAUSALITY)
+    read = finding.status is Status.PASS and finding.grade is Grade.STATIC
+    return finding.status in _OPEN[probe] or (read and probe in _BY_CODE.get(finding.rule, ()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.witnesses.probes.answers import Answers
+
 PROVED = "proved"
 DOUBTFUL = "doubtful"
 CLEAR = "clear"
@@ -90,6 +92,7 @@ class Future:
     most; `first_position` is the first in order of scoring, `ahead` the number of tokens from it to the first
     exchanged one (None where scoring does not follow the stream). `artifact` is "same", "changed", "not_deterministic"
     or "unknown", `artifact_file` its name. `also` is the rank of a second cut that showed no more.
+    `answers` are the bets on the exchanged tokens, which were drawn at random.
     """
 
     status: str
@@ -106,6 +109,7 @@ class Future:
     artifact_file: str | None = None
     moves: tuple[Move, ...] = ()
     also: int | None = None
+    answers: Answers | None = None
 
 
 @dataclasses.dataclass(frozen=True)

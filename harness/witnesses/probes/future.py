@@ -6,7 +6,8 @@ that move by more than the noise of a repeated run are proof where the books bal
 question, since it may hold a note of the val loss that nothing reads.
 
 Later is meant in the order of scoring. BOS stays, so documents keep their places and lengths. The cut lies inside a chunk,
-where a list of scored chunks that is one ahead shows as well. A thorough experiment cuts a second time, later and where a
+where a list of scored chunks that is one ahead shows as well. Then all val tokens are exchanged, since what reaches the
+artifact may come from the first ones only. A thorough experiment cuts a second time, later and where a
 batch of scores ends, so that what begins late shows too.
 """
 
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.emulate import Run
-from harness.witnesses.probes import facts
+from harness.witnesses.probes import bits, facts
+from harness.witnesses.probes.answers import Answers, answers
 from harness.witnesses.probes.artifact import Artifact, artifact_of
 from harness.witnesses.probes.facts import Future, Move
 from harness.witnesses.probes.laboratory import Laboratory
@@ -38,6 +40,8 @@ TOLERANCE = 1e-4
 """Nats by which a loss may change because its batch did."""
 NOISE = 10.0
 """So many times the noise of a repeated run are tolerated too."""
+ANSWERS_DOUBTFUL = 32.0
+"""Bits that were won on exchanged tokens from which on a person looks; a proof takes as many as any."""
 FEWEST = 16
 """Fewer losses that moved are a question."""
 STRETCHES = 60
@@ -76,10 +80,21 @@ def future(lab: Laboratory, *, thorough: bool = False) -> Future:
     first = _at(
         lab, run, before, round(CUT * (len(before.position) if before else lab.world.val_tokens)), "future"
     )
+    if first.status in (facts.CLEAR, facts.NOT_COVERED) and first.artifact == "same":
+        first = throughout(first, _at(lab, run, before, 0, "other-val"))
     if not thorough or before is None or first.status == facts.PROVED or not first.compared:
         return first
     late = border(before, round(LATE * len(before.position)))
     return first if late <= first.cut else both(first, _at(lab, run, before, late, "future-late"))
+
+
+def throughout(first: Future, whole: Future) -> Future:
+    """The result, or that of a run in which all val tokens were exchanged, where more is to be said of that."""
+    if whole.status in (facts.PROVED, facts.DOUBTFUL):
+        return whole
+    if whole.artifact != "same":
+        return first
+    return dataclasses.replace(first, reason=f"{first.reason} Nor does it change with any other val token.")
 
 
 def border(order: Scored, rank: int) -> int:
@@ -123,7 +138,17 @@ def _at(lab: Laboratory, run: Run, before: Scored | None, cut: int, name: str) -
     after = order_of(trace_of(other, world, lab.case.claim))
     exchanged = np.flatnonzero(world.val_stream() != lab.world.val_stream())
     result = compare(before, after, cut, exchanged, lab.world)
-    return _settled(lab, result, before, run, other)
+    return _settled(lab, with_answers(result, after, exchanged, lab.world), before, run, other)
+
+
+def with_answers(result: Future, after: Scored | None, exchanged: Ints, world: World) -> Future:
+    """The result with what the exchanged tokens cost. `world` is the unchanged one: each was drawn from all letters of its
+    val stream but the old one."""
+    if after is None:
+        return result
+    kinds = len(np.setdiff1d(world.val_stream(), [world.bos_id]))
+    found = answers(after.loss[np.isin(after.position, exchanged)], kinds - 1)
+    return result if found is None else dataclasses.replace(result, answers=found)
 
 
 def order_of(trace: Trace | None) -> Scored | None:
@@ -211,7 +236,12 @@ def _beyond_noise(result: Future, before: Scored | None, again: Scored | None) -
 
 def decide(result: Future, *, follows_stream: bool) -> Future:
     """Status and words. Where scoring does not follow the stream, side information built along the stream is a question."""
-    told = f"{result.changed:,} val tokens that are scored later were exchanged"
+    which = (
+        "val tokens that are scored later" if result.cut else "val tokens, all but the starts of documents,"
+    )
+    told = f"{result.changed:,} {which} were exchanged"
+    if result.answers is not None and result.answers.bits >= ANSWERS_DOUBTFUL:
+        return _seen(result, told, result.answers, follows_stream=follows_stream)
     if result.moved and result.largest > result.tolerance:
         words = (
             f"{told}: {result.moved:,} of {result.compared:,} losses scored before them moved, by up to "
@@ -238,3 +268,20 @@ def decide(result: Future, *, follows_stream: bool) -> Future:
         )
     words = f"{told}: none of the {result.compared:,} losses scored before them moved{kept}."
     return dataclasses.replace(result, reason=words)
+
+
+def _seen(result: Future, told: str, found: Answers, *, follows_stream: bool) -> Future:
+    """Exchanged tokens were predicted, which nobody can who has not seen them."""
+    words = (
+        f"{told}, each for one drawn at random, and the script predicts them: it gives them {found.times:.2f} times the "
+        f"probability that a prediction without the answer can have in the mean. Over {found.tokens:,} tokens that is a "
+        f"chance of 2^-{found.bits:,.0f} for whoever has not seen them."
+    )
+    if result.moved and result.largest > result.tolerance:
+        words += (
+            f" Besides, {result.moved:,} losses scored before them moved, by up to {result.largest:.4f} nats."
+        )
+    if result.artifact == "changed":
+        words += f" The artifact {result.artifact_file} changed with them."
+    sure = found.bits >= bits.PROVED and follows_stream
+    return dataclasses.replace(result, status=facts.PROVED if sure else facts.DOUBTFUL, reason=words)
