@@ -11,6 +11,8 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 
+from harness.intake.syntax import Unparsable, parse
+
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _OPTION = re.compile(r"--[a-z][a-z0-9_-]+")
 SCRIPTS = 64
@@ -44,9 +46,17 @@ def numbers(source: str, claimed: Mapping[str, str]) -> list[Number]:
     return list(_numbers(source, tuple(sorted(claimed.items()))))
 
 
+def _tree(source: str) -> ast.Module:
+    """The tree of a script; an empty one where Python cannot read it: its run will say so."""
+    try:
+        return parse(source)
+    except Unparsable:
+        return ast.Module([], [])
+
+
 @functools.lru_cache(SCRIPTS)
 def _numbers(source: str, settings: tuple[tuple[str, str], ...]) -> tuple[Number, ...]:
-    tree, claimed = ast.parse(source), dict(settings)
+    tree, claimed = _tree(source), dict(settings)
     found: dict[tuple[str, str], Number] = {}
     parameters = _parameters(tree)
     for node in ast.walk(tree):
@@ -72,7 +82,7 @@ def texts(source: str, claimed: Mapping[str, str]) -> dict[str, str]:
 @functools.lru_cache(SCRIPTS)
 def _default_texts(source: str) -> Mapping[str, str]:
     result: dict[str, str] = {}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         read = _environment_read(node)
         if read is not None:
             name, default = read

@@ -240,3 +240,8 @@ def test_stages_of_a_schedule_shrink_with_what_they_stand_for() -> None:
     assert sizes[-1] <= int(scale.env["TRAIN_SEQ_LEN"])
     assert all(int(scale.env["TRAIN_BATCH_TOKENS"]) % (8 * size) == 0 for size in sizes)
     assert "LR_SCHEDULE" not in scale.env
+
+
+def test_a_script_that_does_not_parse_has_the_usual_scale() -> None:
+    """Its run crashes and says so; an exception here was an ERROR of the auditor (a log pasted behind a real script)."""
+    assert scale_profile("import os\n| 0  NVIDIA 80GB |\n", {}).val_tokens == scale_profile("", {}).val_tokens
