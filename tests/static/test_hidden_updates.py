@@ -98,3 +98,25 @@ LISTED = (
 
 def test_a_table_in_a_list_stays_one_where_a_stored_table_may_take_its_place() -> None:
     assert "ngram_target_in_key" in kinds(look(scripts.script(LISTED)))
+
+
+@pytest.mark.parametrize("weights", ["[net.head.weight]", "[net.head.weight, net.embed.weight]"])
+def test_gradients_are_as_many_as_what_they_are_taken_of(weights: str) -> None:
+    """A zip of two weights with a single gradient left the update out."""
+    before = scripts.SCORE_FIRST
+    body = f"""def evaluate(s, net, val):
+    total, count = torch.zeros(()), 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1][None], part[1:][None]
+        weights = {weights}
+        gradients = torch.autograd.grad(net(x, y).mean(), weights)
+        with torch.no_grad():
+            for w, g in zip(weights, gradients):
+                w.sub_(g, alpha=1e-3)
+            total += net(x, y).sum()
+        count += y.numel()
+    return total.item() / count, (val > 0).sum().item()
+"""
+    facts = look(scripts.script(before[: before.index("def evaluate")] + body))
+    assert kinds(facts) == {"train_on_val_before_score"}
