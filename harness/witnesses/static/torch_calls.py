@@ -240,7 +240,9 @@ def grad(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     taint = Taint(losses=taint_of(args[0]).losses) if args else CLEAN
     given = args[1] if len(args) > 1 else kwargs.get("inputs")
     if isinstance(given, Seq) and given.box.items is not None:
-        return Seq([Val(taint=taint) for _ in given.box.items], "tuple")  # one each, as a zip with them takes them
+        return Seq(
+            [Val(taint=taint) for _ in given.box.items], "tuple"
+        )  # one each, as a zip with them takes them
     return methods.sequence_of(Val(taint=taint))
 
 
