@@ -124,7 +124,7 @@ def _rules_of(case: Case, found: Future) -> tuple[str, ...]:
     """The rules that a changed future speaks on: the suspected one where losses moved, D4 where the artifact did."""
     of_artifact = ("D4",) if found.artifact == "changed" else ()
     seen = found.answers is not None and found.answers.bits >= ANSWERS_DOUBTFUL
-    return (blamed(case), *of_artifact) if found.moved or seen else of_artifact
+    return (blamed(case), *of_artifact) if found.moved or found.own or seen else of_artifact
 
 
 def blamed(case: Case, among: tuple[str, ...] = ("C1", *KINDS)) -> str:

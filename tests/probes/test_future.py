@@ -122,3 +122,37 @@ def test_the_artifact_is_what_was_read_back_last() -> None:
     ]
     found = read_back(events, "records/mine", {"train_gpt.py", "data/tokenizers/a.model"})
     assert found == ["records/mine/final.ptz", "records/mine/raw.pt"]
+
+
+def seen_early(own: float, *, before: float = 0.0) -> Future:
+    """The sketch of the first exchanged token moves by `own`, those before it by `before`."""
+    first = Scored(STRAIGHT, np.full(N - 1, 4.0), STRAIGHT // 64, np.ones(N - 1))
+    other = np.ones(N - 1)
+    other[:CUT] += before
+    other[CUT] += own
+    after = Scored(STRAIGHT, first.loss, first.batch, other)
+    return decide(compare(first, after, CUT, LATER, WORLD), follows_stream=True)
+
+
+def test_a_prediction_that_moves_with_its_own_token_is_a_question_and_two_are_proof() -> None:
+    once = seen_early(0.02)
+    assert (once.status, once.moved, once.own) == (DOUBTFUL, 0, pytest.approx(0.02))
+    assert "the prediction of the first exchanged token" in once.reason
+    late = dataclasses.replace(once, cut=848)
+    assert both(once, late).status == PROVED
+    assert both(once, seen_early(0.0)).status == DOUBTFUL
+
+
+def test_a_prediction_that_moves_as_much_as_those_before_it_is_noise() -> None:
+    assert (seen_early(5e-5).own, seen_early(0.02, before=0.01).own) == (0.0, 0.0)
+    assert seen_early(0.02, before=0.01).status == CLEAR
+    assert seen_early(np.nan).own is None
+
+
+def test_a_few_that_move_at_both_cuts_are_proof_together() -> None:
+    one = found({CUT - 1 - n: 0.5 for n in range(9)})
+    late = dataclasses.replace(one, cut=848, moved=7)
+    assert (one.status, both(one, late).status) == (DOUBTFUL, PROVED)
+    assert "A second cut, after 848 scores instead of 550: 7 of 550 moved" in both(one, late).reason
+    assert both(one, dataclasses.replace(late, moved=6)).status == DOUBTFUL
+    assert both(one, dataclasses.replace(late, ahead=None)).status == DOUBTFUL

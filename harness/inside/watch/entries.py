@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch._C import DisableTorchFunction  # the real ones: a script that calls them is noted
 
 from .ledger import Ledger
+from .sketch import sketch
 from .state import StateBook
 from .stream import ValStream
 from .tracked import Tracked, Tracker
@@ -99,7 +100,7 @@ class Entries:
                     per_token = form(source.detach(), target, ignore_index=ignore, reduction="none")
                 positions[target.reshape(-1).numpy() == ignore] = -1
             axis = 1 if source.dim() > 1 else 0
-            return self._scored(result, per_token, positions, source, int(source.shape[axis]))
+            return self._scored(result, per_token, positions, source, axis)
 
         return self.guarded(func, args, kwargs, work)
 
@@ -154,7 +155,7 @@ class Entries:
                 per_token = -picked.clamp_min(1e-45).log()
             else:
                 per_token = total.log().reshape(-1) - picked
-        return self._scored(result, per_token, positions, source, int(source.shape[-1]))
+        return self._scored(result, per_token, positions, source, source.dim() - 1)
 
     def fused(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A kernel of the script's own (autograd.Function, custom op) that is given val targets and returns a loss."""
@@ -181,13 +182,15 @@ class Entries:
                         for a in args
                         if isinstance(a, torch.Tensor) and a.dtype.is_floating_point and a.dim() > 1
                     ]
-                    classes = int(sources[0].shape[-1]) if sources else 0
                     per_token = (
                         value.detach()
                         if value.numel() == target.numel()
                         else torch.full((target.numel(),), float("nan"))
                     )
-                    tracked = self._scored(value, per_token, positions, None, classes)
+                    source = sources[0] if sources else None
+                    tracked = self._scored(
+                        value, per_token, positions, source, source.dim() - 1 if source is not None else 0
+                    )
                     return (tracked, *result[1:]) if isinstance(result, tuple) else tracked
         except Exception as error:
             self._failed(f"{getattr(func, '__name__', func)}: {type(error).__name__}: {error}")
@@ -205,11 +208,13 @@ class Entries:
         return func(*args, **kwargs)
 
     def _scored(
-        self, result: torch.Tensor, per_token: torch.Tensor, positions: np.ndarray, source: Any, classes: int
+        self, result: torch.Tensor, per_token: torch.Tensor, positions: np.ndarray, source: Any, axis: int
     ) -> torch.Tensor:
         losses = per_token.detach().double().reshape(-1).numpy()
         leaks, kinds = self._book.known(positions)
-        first = self._ledger.scores(positions, losses, leaks, kinds)
+        whole = sketch(source, axis, len(positions))
+        first = self._ledger.scores(positions, losses, leaks, kinds, whole)
+        classes = int(source.shape[axis]) if source is not None and source.dim() else 0
         self._ledger.event(
             "score", s=self._ledger.stack(), o=first, n=len(positions), V=classes,
             rows=self._book.last_rows(len(positions)), g=int(result.requires_grad),

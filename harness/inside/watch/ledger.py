@@ -1,7 +1,8 @@
 """The book of events: what happened, in order, written as it happens to plain files that the outside reads.
 
 `events.jsonl` has one object per event; numbers by position lie in raw arrays beside it: `scores.bin` (int32 position,
-float32 loss in nats, int32 leak, int32 kind of leak), `codes.bin` (int64) and `values.bin` (float64). Nothing here judges.
+float32 loss in nats, int32 leak, int32 kind of leak, float32 sketch of the whole prediction), `codes.bin` (int64) and
+`values.bin` (float64). Nothing here judges.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
+SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4"), ("sketch", "<f4")])
 NODE = 1 << 40  # codes from here on name a node (a sum of codes); below, a row of scores.bin; -1 is nothing
 LEARNING = ("backward", "update", "taken")
 """Events that say from which val positions a model was changed."""
@@ -106,11 +107,19 @@ class Ledger:
                 self._write({"e": "stack", "id": number, "frames": frames})
         return number
 
-    def scores(self, positions: np.ndarray, losses: np.ndarray, leaks: np.ndarray, kinds: np.ndarray) -> int:
+    def scores(
+        self,
+        positions: np.ndarray,
+        losses: np.ndarray,
+        leaks: np.ndarray,
+        kinds: np.ndarray,
+        sketch: np.ndarray,
+    ) -> int:
         """Append rows to scores.bin; returns the number of the first."""
         first = self.rows
         block = np.empty(len(positions), SCORE)
         block["position"], block["loss"], block["leak"], block["kind"] = positions, losses, leaks, kinds
+        block["sketch"] = sketch
         if not self.closed:
             self._scores.write(block.tobytes())
         while self.rows + len(block) > len(self._positions):

@@ -92,7 +92,9 @@ class Future:
     most; `first_position` is the first in order of scoring, `ahead` the number of tokens from it to the first
     exchanged one (None where scoring does not follow the stream). `artifact` is "same", "changed", "not_deterministic"
     or "unknown", `artifact_file` its name. `also` is the rank of a second cut that showed no more.
-    `answers` are the bets on the exchanged tokens, which were drawn at random.
+    `answers` are the bets on the exchanged tokens, which were drawn at random. `own` is by how much the prediction of the
+    first exchanged token moved, in units of its scores: it was made from what stayed the same. It is 0 within the noise of
+    the predictions before it, and None where it could not be compared.
     """
 
     status: str
@@ -110,6 +112,7 @@ class Future:
     moves: tuple[Move, ...] = ()
     also: int | None = None
     answers: Answers | None = None
+    own: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

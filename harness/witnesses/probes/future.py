@@ -3,7 +3,10 @@
 Hypothesis: a loss depends on the artifact and on what was scored before it. Statistic: the largest change of a loss that
 was scored before anything that was exchanged, and the bytes of the artifact that was read back. Decision: sixteen losses
 that move by more than the noise of a repeated run are proof where the books balance in every run; an artifact alone is a
-question, since it may hold a note of the val loss that nothing reads.
+question, since it may hold a note of the val loss that nothing reads. The first exchanged token itself has another loss,
+but its prediction, made from what stayed the same, must be the same for the whole alphabet: where it moves, the token was
+seen one step too early, which no other loss shows. Where too little moved to be sure, a second cut is made inside another
+row, and what shows twice is proof.
 
 Later is meant in the order of scoring. BOS stays, so documents keep their places and lengths. The cut lies inside a chunk,
 where a list of scored chunks that is one ahead shows as well. Then all val tokens are exchanged, since what reaches the
@@ -43,18 +46,21 @@ NOISE = 10.0
 ANSWERS_DOUBTFUL = 32.0
 """Bits that were won on exchanged tokens from which on a person looks; a proof takes as many as any."""
 FEWEST = 16
-"""Fewer losses that moved are a question."""
+"""Fewer losses that moved are a question; so many at two cuts together are proof."""
+INSIDE = 20
+"""A second cut that is to settle a question lies so far inside a row: at its end, what looks one row ahead sees nothing."""
 STRETCHES = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """Val positions in the order of scoring, each at its first counted score, with their losses in nats and the batch of
-    scores that each came with."""
+    """Val positions in the order of scoring, each at its first counted score, with their losses in nats, the batch of
+    scores that each came with, and the sketch of each whole prediction."""
 
     position: Ints
     loss: Floats
     batch: Ints
+    sketch: Floats | None = None
 
     @property
     def follows_stream(self) -> bool:
@@ -68,7 +74,8 @@ def scored(table: LossTable) -> Scored:
     position, loss, batch = table.position[by_order], table.loss_nats[by_order], table.order[by_order]
     _, first = np.unique(position, return_index=True)
     keep = np.sort(first)
-    return Scored(position[keep], loss[keep], batch[keep])
+    sketch = table.sketch[by_order][keep] if table.sketch is not None else None
+    return Scored(position[keep], loss[keep], batch[keep], sketch)
 
 
 def future(lab: Laboratory, *, thorough: bool = False) -> Future:
@@ -82,9 +89,10 @@ def future(lab: Laboratory, *, thorough: bool = False) -> Future:
     )
     if first.status in (facts.CLEAR, facts.NOT_COVERED) and first.artifact == "same":
         first = throughout(first, _at(lab, run, before, 0, "other-val"))
-    if not thorough or before is None or first.status == facts.PROVED or not first.compared:
+    unsure = first.status == facts.DOUBTFUL and bool(first.own or first.moved)
+    if not (thorough or unsure) or before is None or first.status == facts.PROVED or not first.compared:
         return first
-    late = border(before, round(LATE * len(before.position)))
+    late = border(before, round(LATE * len(before.position))) + (INSIDE if unsure else 0)
     return first if late <= first.cut else both(first, _at(lab, run, before, late, "future-late"))
 
 
@@ -105,6 +113,14 @@ def border(order: Scored, rank: int) -> int:
 
 def both(first: Future, late: Future) -> Future:
     """Two cuts as one result: that of which more is to be said, and that the other one was made."""
+    if first.own and late.own and not first.moved and not late.moved:
+        words = f"{first.reason} So does the one after {late.cut:,} scores, by {late.own:.4f}."
+        return dataclasses.replace(first, status=facts.PROVED, reason=words, also=late.cut)
+    if _few(first) and _few(late) and first.moved + late.moved >= FEWEST:
+        words = (
+            f"{first.reason} A second cut, after {late.cut:,} scores instead of {first.cut:,}: {_told(late)}"
+        )
+        return dataclasses.replace(first, status=facts.PROVED, reason=words, also=late.cut)
     weight = (facts.NOT_COVERED, facts.CLEAR, facts.DOUBTFUL, facts.PROVED).index
     if weight(late.status) > weight(first.status):
         told, other = late, first
@@ -114,6 +130,11 @@ def both(first: Future, late: Future) -> Future:
         return told
     words = f"{told.reason} A second cut, after {other.cut:,} scores instead of {told.cut:,}: {_told(other)}"
     return dataclasses.replace(told, reason=words, also=other.cut)
+
+
+def _few(result: Future) -> bool:
+    """Whether losses moved beyond the noise, in the order of the stream, and only too few of them to be sure."""
+    return 0 < result.moved < FEWEST and result.largest > result.tolerance and result.ahead is not None
 
 
 def _told(other: Future) -> str:
@@ -171,8 +192,9 @@ def compare(before: Scored | None, after: Scored | None, cut: int, exchanged: In
     difference = np.nan_to_num(np.abs(after.loss - before.loss), nan=np.inf)
     moved = np.flatnonzero(compared & (difference > TOLERANCE))
     known = dataclasses.replace(
-        known, compared=int(compared.sum()), moved=len(moved), moves=_moves(difference, compared, cut)
-    )
+        known, compared=int(compared.sum()), moved=len(moved), moves=_moves(difference, compared, cut),
+        own=_own(before, after, compared, exchanged),
+    )  # fmt: skip
     if not len(moved):
         return known
     first = int(before.position[moved[0]])
@@ -180,6 +202,19 @@ def compare(before: Scored | None, after: Scored | None, cut: int, exchanged: In
     return dataclasses.replace(
         known, largest=float(difference[moved].max()), first_position=first, ahead=ahead
     )
+
+
+def _own(before: Scored, after: Scored, compared: NDArray[np.bool_], exchanged: Ints) -> float | None:
+    """By how much the prediction of the first exchanged token moved; 0 where those before it moved about as much."""
+    if before.sketch is None or after.sketch is None or not before.follows_stream:
+        return None
+    hit = np.flatnonzero(before.position == exchanged.min())
+    difference = np.abs(after.sketch - before.sketch)
+    noise = difference[compared]
+    if len(hit) != 1 or not len(noise) or not np.isfinite([difference[hit[0]], *noise[-1:]]).all():
+        return None
+    moved = float(difference[hit[0]])
+    return moved if moved > max(TOLERANCE, NOISE * float(np.nanmax(noise))) else 0.0
 
 
 def _comparable(before: Scored, cut: int, exchanged: Ints, world: World) -> NDArray[np.bool_]:
@@ -210,7 +245,7 @@ def _settled(lab: Laboratory, result: Future, before: Scored | None, run: Run, o
     """The result with the artifact and, where anything moved, with the noise of an unchanged repeat."""
     one, two = (artifact_of(r, lab.case.submission) for r in (run, other))
     state = "unknown" if one is None or two is None else "same" if one.sha256 == two.sha256 else "changed"
-    if state == "changed" or result.moved:
+    if state == "changed" or result.moved or result.own:
         repeat = lab.repeat()
         if one is not None and _hash(artifact_of(repeat, lab.case.submission)) != one.sha256:
             state = "not_deterministic"
@@ -225,12 +260,16 @@ def _hash(artifact: Artifact | None) -> str | None:
 
 def _beyond_noise(result: Future, before: Scored | None, again: Scored | None) -> Future:
     """Losses that moved by more than a repeat of the very same run moves them; nothing where the repeat says nothing."""
-    if before is None or not result.moved:
+    if before is None or not (result.moved or result.own):
         return result
     if again is None or not np.array_equal(before.position, again.position):
         why = "Losses moved, but an unchanged repeat of the run did not score the same positions."
-        return dataclasses.replace(result, status=facts.NOT_COVERED, reason=why, moved=0)
+        return dataclasses.replace(result, status=facts.NOT_COVERED, reason=why, moved=0, own=None)
     noise = float(np.abs(again.loss - before.loss).max())
+    if result.own and again.sketch is not None and before.sketch is not None:
+        apart = np.abs(again.sketch - before.sketch)
+        if not np.isfinite(apart).all() or result.own <= NOISE * float(apart.max()):
+            result = dataclasses.replace(result, own=None)
     return dataclasses.replace(result, tolerance=max(TOLERANCE, NOISE * noise))
 
 
@@ -256,6 +295,12 @@ def decide(result: Future, *, follows_stream: bool) -> Future:
             words += f" The artifact {result.artifact_file} changed with them."
         sure = result.moved >= FEWEST and follows_stream
         return dataclasses.replace(result, status=facts.PROVED if sure else facts.DOUBTFUL, reason=words)
+    if result.own:
+        words = (
+            f"{told}. None of the {result.compared:,} losses scored before them moved, but the prediction of the first "
+            f"exchanged token, made from what stayed the same, did: by {result.own:.4f} in the scores of the alphabet."
+        )
+        return dataclasses.replace(result, status=facts.DOUBTFUL, reason=words)
     if result.artifact == "changed":
         words = f"{told}, and the artifact {result.artifact_file} is not the same: val tokens reach it."
         if result.compared:

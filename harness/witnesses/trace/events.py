@@ -38,7 +38,8 @@ class LossTable:
 
     position int64, loss_nats float64, order int64 (sequence number of the event that scored it), window_offset int64
     (place in its row), chunk int64 (index of the span between two updates), first_trained int64 (sequence number of the
-    first update that used the position, -1 where none did), leaked bool (the state that scored it knew it).
+    first update that used the position, -1 where none did), leaked bool (the state that scored it knew it), sketch float64
+    (one number for the whole prediction, whatever came; not a number where it is unknown).
     """
 
     position: Ints
@@ -48,6 +49,7 @@ class LossTable:
     chunk: Ints
     first_trained: Ints
     leaked: NDArray[np.bool_]
+    sketch: Floats | None = None
 
 
 def _runs(positions: Ints) -> tuple[tuple[int, int], ...]:
@@ -122,4 +124,5 @@ def loss_table(record: Record, books: Books, numbers: Ints) -> LossTable:
         chunk,
         first_trained[record.position[rows]],
         record.kind[rows] > 0,
+        record.sketch[rows],
     )

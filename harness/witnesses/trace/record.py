@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NODE = 1 << 40
-_SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4")])
+_SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4"), ("sketch", "<f4")])
 _MOST_EVENTS = 600_000
 _MOST_BYTES = 512 << 20
 _CHILD_EVENTS = 10_000
@@ -104,13 +104,14 @@ class Choice:
 
 @dataclasses.dataclass
 class Record:
-    """Everything the ledger says. `position`, `loss`, `leak`, `kind` are the columns of the score table."""
+    """Everything the ledger says. `position`, `loss`, `leak`, `kind`, `sketch` are the columns of the score table."""
 
     tokens: int
     position: Ints
     loss: Floats
     leak: Ints
     kind: Ints
+    sketch: Floats
     stacks: dict[int, tuple[Frame, ...]]
     nodes: dict[int, Ints]
     coarse: set[int]
@@ -192,6 +193,7 @@ def read_record(folder: Path, tokens: int | None = None) -> Record:
     leak, kind = table["leak"].astype(np.int64), table["kind"].astype(np.int64)
     record = Record(
         0, table["position"].astype(np.int64), table["loss"].astype(np.float64), leak, kind,
+        table["sketch"].astype(np.float64),
         {}, {}, set(), [], [], [], [], [], [], [], False, False,
     )  # fmt: skip
     for event in _lines(events):
