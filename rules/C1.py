@@ -64,6 +64,15 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
             "a causal model, or a bound that needs none, the code does not tell.",
             evidence=(where, *lines),
         )
+    if facts.half_causal:
+        where = facts.half_causal[0].evidence
+        return Finding(
+            "C1",
+            Status.REVIEW,
+            f"Whether the attention at line {where.line} is causal hangs on a value that only the run has, such as the "
+            "size of a batch; whether it is causal wherever val tokens are scored, the code does not tell.",
+            evidence=(where, *lines),
+        )
     attention = (
         f"attention is causal (line {facts.causal[0].evidence.line})"
         if facts.causal

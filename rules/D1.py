@@ -5,7 +5,8 @@ What it does
     has nothing to be predicted from and may be missing; a tail shorter than one sequence or one batch may be dropped, and
     no more than one sequence elsewhere (some sliding windows leave out the head of the first); the last stride of a sliding
     window may be scored twice by the same state. Anything else that is missing is named. The code is asked as well: for a
-    slice of val that ends at a constant, positions drawn at random, a loop that stops after a number of batches.
+    slice of val that ends at a constant, positions drawn at random, a loop that stops after a number of batches, or when a
+    clock has run out: the last is a question where the log does not show that the evaluation took less time than that.
 
 Why it breaks the score
     The challenge is scored on the fixed set of the first 50,000 documents. A subset is another test, and a chosen subset
@@ -36,12 +37,30 @@ from rules.evidence import capped, from_static
 from rules.registry import rule
 from rules.reruns import remeasured
 
+EARLY = 0.95
+"""An evaluation that took this share of a clock, or less, was not ended by it."""
 
-@rule("D1", title="Whole validation set", categories=("partial_val",), needs=("trace", "static", "rerun"))
+
+@rule(
+    "D1",
+    title="Whole validation set",
+    categories=("partial_val",),
+    needs=("trace", "static", "claims", "rerun"),
+)
 @remeasured("D1")
 def whole_validation_set(case: Case) -> Finding:
     """Count the positions behind the claimed number against the val stream."""
-    return _disclosed(case, _judged(case))
+    return _disclosed(case, _judged(_in_time(case)))
+
+
+def _in_time(case: Case) -> Case:
+    """The case without clocks that end the loop, where the log shows that the evaluation was through before."""
+    run = case.claims.claimed if case.claims is not None else None
+    if case.static is None or run is None or run.eval_ms is None:
+        return case
+    took_s = run.eval_ms.value / 1000
+    facts = tuple(f for f in case.static.facts if f.clock_s is None or took_s > EARLY * f.clock_s)
+    return dataclasses.replace(case, static=dataclasses.replace(case.static, facts=facts))
 
 
 def _judged(case: Case) -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -227,6 +229,41 @@ def test_a_part_of_val_fails_in_the_record_track_alone() -> None:
     assert (failed.status, failed.category) == (Status.FAIL, "partial_val")
     asked = whole_validation_set(case_of(body, track="non_record"))
     assert (asked.status, asked.category) == (Status.REVIEW, "partial_val")
+
+
+CLOCKED = scripts.PLAIN.replace(
+    "    total, count", "    began = time.perf_counter()\n    total, count", 1
+).replace(
+    "        part = val[",
+    "        if time.perf_counter() - began > 570:\n            break\n        part = val[",
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "status"), [(None, Status.REVIEW), (569, Status.REVIEW), (331, Status.PASS)]
+)
+def test_a_clock_that_ends_the_scoring_is_a_question_unless_the_log_was_faster(
+    took_s: int | None, status: Status
+) -> None:
+    case = case_of(CLOCKED)
+    said = None if took_s is None else SimpleNamespace(value=took_s * 1000)
+    claims: Any = SimpleNamespace(claimed=SimpleNamespace(eval_ms=said))
+    found = whole_validation_set(dataclasses.replace(case, claims=claims))
+    assert found.status is status
+    assert ("570 s" in found.summary) is (status is Status.REVIEW)
+
+
+@pytest.mark.parametrize(
+    ("causal", "status"),
+    [("True", Status.PASS), ("x.size(1) > 1 or True", Status.PASS), ("x.size(0) < 32", Status.REVIEW)],
+)
+def test_attention_that_is_causal_in_some_batches_only_is_a_question(causal: str, status: Status) -> None:
+    source = scripts.script(scripts.PLAIN).replace("is_causal=True", f"is_causal={causal}")
+    script = packed(source)
+    submission = Submission("mine", ".", Path(), Origin("mine"), script, {}, "record")
+    case = Case(submission, Claim(), static=examine(script, Claim(), {}), static_only=True)
+    assert strict_causality(case).status is status
 
 
 def test_a_checkpoint_of_an_earlier_run_is_told_in_the_non_record_track() -> None:

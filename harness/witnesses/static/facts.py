@@ -17,6 +17,7 @@ class Fact:
     `kind` is a category of rulings_dev.csv or a word of this witness ("clean", "note"). `certainty` is "certain" or
     "depends", and `depends_on` then says on what. `path` has the lines that the summary names, and then the shortest way
     from the val stream to them. `unreached` says that a small run does not come to it, so that its silence proves nothing.
+    `clock_s` is the clock in seconds that it hangs on.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Fact:
     path: tuple[Evidence, ...] = ()
     depends_on: str | None = None
     unreached: bool = False
+    clock_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,8 @@ class StaticFacts:
 
     `followed` is False when the path was not followed to its end; `score_followed` when the claimed score was traced
     back to losses of val tokens; `loss_kinds` says how these were computed ("cross_entropy", "gather", "kernel",
-    "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask; `neighbours` are blends of a
+    "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask, `half_causal` those
+    where a value that only the run has decides it; `neighbours` are blends of a
     position with the one before it, within documents and over their boundaries; `reads` are files of data that the script
     reads and did not write; `unfollowed` names what could not be followed on the way to the score.
     """
@@ -67,6 +70,7 @@ class StaticFacts:
     natives: tuple[Site, ...] = ()
     causal: tuple[Site, ...] = ()
     acausal: tuple[Site, ...] = ()
+    half_causal: tuple[Site, ...] = ()
     neighbours: tuple[Site, ...] = ()
     reads: tuple[Site, ...] = ()
     loss_kinds: tuple[str, ...] = ()

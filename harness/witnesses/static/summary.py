@@ -85,6 +85,9 @@ def summarize(
         neighbours=boundary_facts.sites(view),
         reads=network_facts.reads(view),
         acausal=sites(view, "attention without a causal mask", noted(m, "attention without a causal mask")),
+        half_causal=sites(
+            view, "attention that is causal at times", noted(m, "attention that is causal at times")
+        ),
         loss_kinds=tuple(sorted({loss.kind for loss in view.claimed})),
         claimed_line=view.lines.printed(view.line) if view.line is not None else None,
         followed=ended,

@@ -404,6 +404,8 @@ def attention(m: Machine, args: Args, kwargs: Kwargs) -> Value:
         m.emit(Note(**m.where(), what="causal attention"))
     elif const(causal) is False and "attn_mask" not in kwargs and len(args) < 4:
         m.emit(Note(**m.where(), what="attention without a causal mask"))
+    elif causal is not None and const(causal) is NO:
+        m.emit(Note(**m.where(), what="attention that is causal at times"))
     return unknown(*args, *kwargs.values())
 
 

@@ -1,4 +1,5 @@
-"""partial_val: the loop that scores val ends at a number of batches or windows that is written down, not at the end of val.
+"""partial_val: the loop that scores val ends at a number of batches or windows that is written down, or when a clock has
+run out, not at the end of val.
 
 The number is resolved where it is a literal or a setting, itself or as what the call gave for a parameter; a number that is
 computed (from the length of val) is none.
@@ -39,6 +40,7 @@ class End:
     words: str
     names: tuple[str, ...]
     doubt: str | None = None
+    clock_s: float | None = None
 
 
 def detect(view: View) -> list[Fact]:
@@ -49,7 +51,11 @@ def detect(view: View) -> list[Fact]:
         for step in loss.loops:
             if step[0] in chosen and isinstance(step[2], ast.For | ast.While):
                 file = file_of(view, loss, step[3])
-                end = early_end(view, file, step[2]) or told_by_call(view, loss, step[3], step[2])
+                end = (
+                    early_end(view, file, step[2])
+                    or told_by_call(view, loss, step[3], step[2])
+                    or by_clock(view, file, step[2])
+                )
                 if end is not None and (file, end.line) not in facts:
                     facts[file, end.line] = fact(view, loss, file, end)
     return list(facts.values())
@@ -95,6 +101,17 @@ def told_by_call(view: View, loss: Loss, depth: int, loop: ast.For | ast.While) 
         limit = resolved(view, *held) if held is not None else None
         if limit is not None:
             return rounds(statement.lineno, "ends after", limit)
+    return None
+
+
+def by_clock(view: View, file: int, loop: ast.For | ast.While) -> End | None:
+    """An end when time is up: on a slower machine, or a larger set, less of val is scored."""
+    ends = [s for s in loop.body if isinstance(s, ast.If) and isinstance(s.body[-1], ast.Break | ast.Return)]
+    for test in [s.test for s in ends] + ([loop.test] if isinstance(loop, ast.While) else []):
+        for _, at, line, seconds, _ in view.m.clocks:
+            if at == file and test.lineno <= line <= (test.end_lineno or test.lineno):
+                doubt = "whether the claimed run came to the end of val before that"
+                return End(test.lineno, f"ends when a clock has passed {seconds:,.10g} s", (), doubt, seconds)
     return None
 
 
@@ -229,4 +246,5 @@ def fact(view: View, loss: Loss, file: int, end: End) -> Fact:
         (view.lines.at(file, end.line), view.lines.of(loss)),
         doubt,
         unreached=True,
+        clock_s=end.clock_s,
     )
