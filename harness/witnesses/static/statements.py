@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.intake import syntax
-from harness.witnesses.static import losses, operators
+from harness.witnesses.static import cursors, losses, operators
 from harness.witnesses.static.events import Branch, Loss, Update
 from harness.witnesses.static.machine import Env, Machine, unknown
 from harness.witnesses.static.values import (
@@ -386,6 +386,7 @@ def iteration(m: Machine, node: ast.For | ast.AsyncFor, loop: int, number: int, 
     m.loops.append((loop, number, node, len(m.frames)))
     m.exits.append([])
     guards = len(m.guards)
+    cursors.advance(node, loop, number, env)
     assign_target(m, node.target, choose(fresh_item(item), frozenset(((loop, number),))), env)
     status = run_block(m, node.body, env)
     rejoin(m, env, status)
@@ -481,6 +482,8 @@ def while_(m: Machine, node: ast.While, env: Env) -> int:
         guards = len(m.guards)
         if number == 1:
             widen(m, earlier, env)
+        cursors.advance(node, loop, number, env)
+        if number == 1:
             evaluate(m, node.test, env)
         status = run_block(m, node.body, env)
         rejoin(m, env, status)
