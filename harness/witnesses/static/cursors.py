@@ -92,9 +92,7 @@ def _assignments(part: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
             yield from _pairs(target, part.value)
     elif isinstance(part, ast.For | ast.AsyncFor):
         yield from _pairs(part.target, None)
-    elif isinstance(part, ast.NamedExpr):
-        yield part.target.id, part.value
-    elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+    elif isinstance(part, ast.NamedExpr | ast.AnnAssign) and isinstance(part.target, ast.Name):
         yield part.target.id, part.value
 
 
