@@ -289,3 +289,29 @@ def test_training_is_told_before_counting() -> None:
     facts = look(scripts.script(tuned)).certain("train_on_val_before_score")
     assert len(facts) == 2
     assert facts[0].path[0].snippet == "opt.step()"
+
+
+BIASED = """
+def evaluate(s, net, val):
+    came, thought = np.zeros(1024), np.zeros(1024)
+    total, count = 0.0, 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1][None], part[1:]
+        lift = torch.from_numpy(np.log((came + 50.0) / (thought + 50.0)))
+        with torch.no_grad():
+            p = torch.softmax(net.logits(x)[0] + lift, dim=-1)
+        total += -torch.log(p[torch.arange(len(y)), y]).sum().item()
+        count += y.numel()
+        came = came + np.bincount(y.numpy(), minlength=1024)
+        thought = thought + p.sum(0).numpy()
+    return total / count, (val > 0).sum().item()
+"""
+
+
+def test_a_model_whose_scores_counts_have_lifted_is_no_table() -> None:
+    assert kinds(look(scripts.script(BIASED))) == set()
+    ahead = BIASED.replace(
+        "        lift =", "        came = came + np.bincount(y.numpy(), minlength=1024)\n        lift ="
+    )
+    assert kinds(look(scripts.script(ahead))) != set()

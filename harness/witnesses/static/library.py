@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import ahead, bending, losses, operators, updates
+from harness.witnesses.static import ahead, bending, losses, operators, tables, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine, unknown
 from harness.witnesses.static.values import (
@@ -253,7 +253,8 @@ def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, 
         return bending.after(m, callee.path, args, kwargs, model(m, args, kwargs))
     if callee.tail[:1].isupper() and callee.path.split(".")[0] not in ("builtins", "pathlib", "np", "numpy"):
         return construct(m, callee, args, kwargs)
-    return bending.after(m, callee.path, args, kwargs, plain_call(m, callee, args, kwargs))
+    result = tables.predicted(callee.path, plain_call(m, callee, args, kwargs))
+    return bending.after(m, callee.path, args, kwargs, result)
 
 
 def reaches_out(callee: Ext, args: list[Value]) -> bool:
@@ -376,7 +377,7 @@ def call_method(m: Machine, callee: Bound, args: list[Value], kwargs: dict[str, 
     if isinstance(value, Bound) and value.name == "\0super":
         return call_super(m, value, callee.name, args, kwargs)
     ahead.note(m, callee.name, [value, *args], kwargs)
-    result = methods.call(m, value, callee.name, args, kwargs)
+    result = tables.predicted(callee.name, methods.call(m, value, callee.name, args, kwargs))
     return bending.after(m, callee.name, [value, *args], kwargs, result)
 
 

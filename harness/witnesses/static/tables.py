@@ -56,6 +56,17 @@ def is_table(taint: Taint) -> bool:
     return any(mark[0] == "table" for mark in taint.marks)
 
 
+def predicted(name: str, result: Value) -> Value:
+    """What a model says of the whole alphabet (softmax) is no table, though counts of tokens entered its scores."""
+    if name.rpartition(".")[2] not in ("softmax", "log_softmax") or not isinstance(result, Val):
+        return result
+    taint = result.taint
+    if not (taint.states and taint.tokens and is_table(taint)):
+        return result
+    marks = taint.marks - table_marks(taint)
+    return Val(taint=Taint(taint.tokens, taint.losses, taint.updates, taint.states, marks, taint.deps))
+
+
 def row_read(m: Machine, row: Val, index: Value) -> Value:
     """The entry of tokens in rows that were looked up in a table: `counts[context, token]` asks for two things in turn."""
     chosen = taint_of(index)
