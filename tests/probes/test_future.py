@@ -156,3 +156,11 @@ def test_a_few_that_move_at_both_cuts_are_proof_together() -> None:
     assert "A second cut, after 848 scores instead of 550: 7 of 550 moved" in both(one, late).reason
     assert both(one, dataclasses.replace(late, moved=6)).status == DOUBTFUL
     assert both(one, dataclasses.replace(late, ahead=None)).status == DOUBTFUL
+
+
+def test_a_bos_to_be_predicted_belongs_to_the_document_that_it_ends() -> None:
+    ends = np.array(
+        [900, 150, 200]
+    )  # targets that are BOS: the documents before them are 800.., 100.. and 100..
+    result = compare(in_order(ends), in_order(ends), 2, np.array([850]), WORLD)
+    assert result.compared == 1

@@ -315,3 +315,21 @@ def test_a_model_whose_scores_counts_have_lifted_is_no_table() -> None:
         "        lift =", "        came = came + np.bincount(y.numpy(), minlength=1024)\n        lift ="
     )
     assert kinds(look(scripts.script(ahead))) != set()
+
+
+def test_columns_of_a_list_of_rows_are_followed() -> None:
+    body = scripts.PLAIN.replace("    total, count = torch.zeros(()), 0\n", "    rows = []\n", 1)
+    body = body.replace("        total += net(part[:-1][None], part[1:][None]).sum()\n", "", 1)
+    row = "        rows.append((net(part[:-1][None], part[1:][None]).sum().item(), part.numel() - 1))\n"
+    body = body.replace("        count += part.numel() - 1\n", row, 1)
+    for ending in (
+        "total, count = [math.fsum(c) for c in zip(*rows)]",
+        "total, count = map(sum, zip(*rows))",
+    ):
+        found = look(
+            scripts.script(
+                body.replace("    return total.item() / count", f"    {ending}\n    return total / count")
+            )
+        )
+        assert found.score_followed
+        assert kinds(found) == set()

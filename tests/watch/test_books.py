@@ -32,6 +32,13 @@ FORMS = {
             logp = F.log_softmax(net.logits(X).float(), dim=-1)
             report(-logp.gather(-1, Y.unsqueeze(-1)).squeeze(-1).mean().item())
         """,
+    "taken along an axis, all by place": """
+        with torch.no_grad():
+            logp = torch.log_softmax(net.logits(X).view(-1, 64), 1)
+            one = torch.take_along_dim(logp[:1024], Y.reshape(-1)[:1024, None], 1)
+            two = logp[1024:].take_along_dim(Y.reshape(-1)[1024:, None], 1)
+            report(-(one.sum().item() + two.sum().item()) / 2048)
+        """,
     "logsumexp less the target's logit": """
         with torch.no_grad():
             z = net.logits(X)

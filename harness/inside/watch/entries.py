@@ -47,7 +47,8 @@ class Entries:
             F.nll_loss: self.nll_loss,
             torch.gather: self.gather,
             torch.Tensor.gather: self.gather,
-            torch.take_along_dim: self.gather,
+            torch.take_along_dim: self.along,
+            torch.Tensor.take_along_dim: self.along,
             torch.Tensor.__getitem__: self.getitem,
             F.embedding: self.embedding,
             torch.embedding: self.embedding,
@@ -103,6 +104,18 @@ class Entries:
             return self._scored(result, per_token, positions, source, axis)
 
         return self.guarded(func, args, kwargs, work)
+
+    def along(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """take_along_dim(input, indices, dim): the same, but the index comes before the axis."""
+        given = dict(zip(("input", "indices", "dim"), args, strict=False)) | kwargs
+        if "input" not in given or "indices" not in given:
+            return func(*args, **kwargs)
+
+        def called(source: Any, *, index: Any) -> Any:
+            rest = {k: v for k, v in given.items() if k not in ("input", "indices")}
+            return func(source, index, **rest)
+
+        return self.gather(called, (given["input"],), {"index": given["indices"]})
 
     def gather(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Log-probabilities (or logits, or probabilities) gathered at the target: the loss is computed beside it."""

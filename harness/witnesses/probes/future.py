@@ -224,7 +224,8 @@ def _comparable(before: Scored, cut: int, exchanged: Ints, world: World) -> NDAr
     touched[exchanged + 1] = 1
     count = np.cumsum(touched)
     begins = np.concatenate([[0], stream_bos])
-    start = begins[np.searchsorted(begins, before.position, side="right") - 1]
+    # A BOS to be predicted ends the document before it.
+    start = begins[np.maximum(np.searchsorted(begins, before.position, side="left") - 1, 0)]
     found: NDArray[np.bool_] = count[before.position + 1] == count[start]
     found[cut:] = False
     return found

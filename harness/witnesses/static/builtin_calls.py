@@ -125,14 +125,30 @@ def enumerate_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     return result
 
 
+def column(cell: Value) -> Seq:
+    """Any number of values like this one."""
+    found = Seq(None, "tuple")
+    found.box.any = cell
+    return found
+
+
 @models("builtins.zip")
 def zip_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     from harness.witnesses.static.calling import any_item, known_items
 
+    spread = kwargs.get("\0spread")
+    if spread is not None and not args:
+        # `zip(*rows)`: each cell of a row, taken from all rows.
+        cells = known_items(spread)
+        if cells is not None:
+            return Seq([column(cell) for cell in cells], "list")
+        turned = Seq(None, "list")
+        turned.box.any = column(any_item(m, spread))
+        return turned
     known = [known_items(a) for a in args]
     if known and all(k is not None for k in known):
-        columns = [k for k in known if k is not None]
-        return Seq([Seq(list(row), "tuple") for row in zip(*columns, strict=False)], "list")
+        rows = [k for k in known if k is not None]
+        return Seq([Seq(list(row), "tuple") for row in zip(*rows, strict=False)], "list")
     result = Seq(None)
     result.box.any = Seq([any_item(m, a) for a in args], "tuple")
     return result
