@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.witnesses.static import ahead, bending, losses, operators, tables, updates
 from harness.witnesses.static.events import Note
-from harness.witnesses.static.machine import Machine, unknown
+from harness.witnesses.static.machine import Machine, elements, unknown
 from harness.witnesses.static.values import (
     CLEAN,
     EMPTY,
@@ -136,6 +136,9 @@ def value_attribute(m: Machine, value: Val, attr: str) -> Value:
             gradient = Val(taint=Taint(losses=waiting))
             gradient.param = "grad"
             return gradient
+        if value.param in ("leaf", "parameter"):
+            # Of a tensor that stands alone nobody noted which losses it took part in: those of the last backward pass.
+            return Val(taint=Taint(losses=m.reached_leaves, updates=updates.gradient(m, m.reached_leaves)))
         return Val(taint=value.taint)
     if attr in SHAPE and not isinstance(value.const, str):
         shaped = Val(taint=Taint(deps=value.taint.deps, marks=keep_marks(value.taint)))
@@ -154,6 +157,17 @@ def value_attribute(m: Machine, value: Val, attr: str) -> Value:
 def keep_marks(taint: Taint) -> frozenset[tuple[str, Any]]:
     """Marks that survive taking a shape: what is unknown outside the script stays so."""
     return frozenset(mark for mark in taint.marks if mark[0] in ("outside", "env", "argv"))
+
+
+def each_in_place(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """`torch._foreach_add_(tensors, others)`: each tensor is written with one of the others; which, is not told apart."""
+    from harness.witnesses.static import calling
+
+    others = [elements(a) if isinstance(a, Seq) else a for a in args[1:]]
+    for item in calling.known_items(args[0]) or [calling.any_item(m, args[0])]:
+        if isinstance(item, Val):
+            methods.call(m, item, name, others, kwargs)
+    return Val(None)
 
 
 def library_attribute(m: Machine, obj: Obj, attr: str) -> Value:
@@ -271,6 +285,8 @@ def plain_call(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, Val
     """A library function without a model of its own."""
     from harness.witnesses.static import calling
 
+    if callee.tail.startswith("_foreach_") and callee.tail.endswith("_") and args:
+        return each_in_place(m, callee.tail.removeprefix("_foreach_"), args, kwargs)
     if callee.tail.endswith("_") and args and isinstance(args[0], Val):
         return methods.call(m, args[0], callee.tail, args[1:], kwargs)
     for value in [*args, *kwargs.values()]:

@@ -157,6 +157,7 @@ class Machine:
         self.inside = False
         self.version = 0
         self.pivots: set[int] = set()
+        self.reached_leaves: frozenset[int] = EMPTY
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []
         self.reached: set[tuple[int, int]] = set()
@@ -292,8 +293,8 @@ def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
     if not deps:
         return value
     if isinstance(value, Val):
-        if deps <= value.taint.deps or value.storage:
-            return value
+        if deps <= value.taint.deps or value.storage or value.param in ("leaf", "parameter"):
+            return value  # what is written in place stays itself
         chosen = Val(value.const, value.taint.with_deps(deps), text=value.text)
         chosen.low, chosen.high, chosen.own, chosen.param = value.low, value.high, value.own, value.param
         chosen.affine = value.affine

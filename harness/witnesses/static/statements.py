@@ -397,7 +397,7 @@ def iteration(m: Machine, node: ast.For | ast.AsyncFor, loop: int, number: int, 
 
 def fresh_item(item: Value) -> Value:
     """A loop variable of its own, so that symbols differ between iterations."""
-    if isinstance(item, Val) and item.const is NO and item.own is None:
+    if isinstance(item, Val) and item.const is NO and item.own is None and item.param is None:
         copied = Val(taint=item.taint, text=item.text)
         copied.low, copied.high = item.low, item.high
         return copied

@@ -237,12 +237,13 @@ def functional_call(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 
 @models("torch.autograd.grad")
 def grad(m: Machine, args: Args, kwargs: Kwargs) -> Value:
-    taint = Taint(losses=taint_of(args[0]).losses) if args else CLEAN
+    outputs = args[0] if args else kwargs.get("outputs")
+    losses = taint_of(elements(outputs) if isinstance(outputs, Seq) else outputs).losses
+    taint = Taint(losses=losses, updates=updates.gradient(m, losses))
     given = args[1] if len(args) > 1 else kwargs.get("inputs")
     if isinstance(given, Seq) and given.box.items is not None:
-        return Seq(
-            [Val(taint=taint) for _ in given.box.items], "tuple"
-        )  # one each, as a zip with them takes them
+        # One each, as a zip with them takes them.
+        return Seq([Val(taint=taint) for _ in given.box.items], "tuple")
     return methods.sequence_of(Val(taint=taint))
 
 

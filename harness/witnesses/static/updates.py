@@ -10,7 +10,8 @@ from harness.witnesses.static.values import CLEAN, EMPTY, NO, Obj, Taint, Val
 
 
 def backward(m: Machine, taint: Taint) -> None:
-    """`loss.backward()`: gradients wait in every object the loss went through."""
+    """`loss.backward()`: gradients wait in every object the loss went through, and in tensors that stand alone."""
+    m.reached_leaves = taint.losses
     for number in closure(m, taint.losses):
         event = m.events[number]
         if isinstance(event, Loss):
@@ -20,6 +21,23 @@ def backward(m: Machine, taint: Taint) -> None:
             m.heads[number] = m.heads.get(number, EMPTY) | taken
             if not taken:
                 m.whole.add(number)
+
+
+def gradient(m: Machine, losses: frozenset[int]) -> frozenset[int]:
+    """`torch.autograd.grad` of val losses: whatever is made from it knows their tokens, new tensors too. The updates."""
+    events = [e for n in closure(m, losses) if isinstance(e := m.events[n], Loss) and e.on_val]
+    if not events:
+        return EMPTY
+    number = m.emit(
+        Update(
+            **m.where(),
+            kind="in_place",
+            losses=losses,
+            tokens=frozenset(t for e in events for t in e.targets),
+            region=frozenset[tuple[int, int]]().union(*(e.region for e in events)),
+        )
+    )
+    return frozenset((number,)).union(*(e.updates for e in events))
 
 
 def closure(m: Machine, numbers: frozenset[int]) -> frozenset[int]:
