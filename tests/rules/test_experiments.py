@@ -98,7 +98,6 @@ def test_nothing_shown_changes_nothing() -> None:
     ("share", "before", "after"),
     [
         (0.99, Status.PASS, Status.PASS),
-        (0.86, Status.PASS, Status.REVIEW),
         (0.86, Status.FAIL, Status.FAIL),
         (0.86, Status.NOT_COVERED, Status.REVIEW),
     ],
@@ -107,6 +106,17 @@ def test_bytes_that_no_predictor_reaches(share: float, before: Status, after: St
     run = RandomRun("s", 1, "scored", claimed=40_830.0, bound=40_824.0, byte_claimed=40_830.0 * share)
     miscounted = case("clear", evidence=-6.0, byte_evidence=5000.0, runs=(run,))
     assert said(miscounted, "B1", before).status is after
+
+
+def test_bytes_that_balance_on_real_words_are_right_whatever_random_tokens_decode_to() -> None:
+    run = RandomRun("s", 1, "scored", claimed=40_471.0, bound=40_465.0, byte_claimed=37_241.0)
+    balanced = Finding("B1", Status.PASS, "It balances.", grade=Grade.TRACE)
+    found = strengthened(case("clear", evidence=-6.0, byte_evidence=3224.0, runs=(run,)), "B1", balanced)
+    assert found.status is Status.PASS
+    assert "(-7.98%)" in found.summary
+    read = dataclasses.replace(balanced, grade=Grade.STATIC)
+    asked = strengthened(case("clear", evidence=-6.0, byte_evidence=3224.0, runs=(run,)), "B1", read)
+    assert (asked.status, asked.category) == (Status.REVIEW, "byte_count")
 
 
 @pytest.mark.parametrize(
