@@ -333,3 +333,32 @@ def test_columns_of_a_list_of_rows_are_followed() -> None:
         )
         assert found.score_followed
         assert kinds(found) == set()
+
+
+MASKED = """
+@torch.no_grad()
+def evaluate(s, net, val):
+    n = val.numel() - 1
+    sums, counts = torch.zeros(n), torch.zeros(n)
+    for p in range(0, n, s.seq):
+        x, y = val[p : p + s.seq][None].long(), val[p + 1 : p + s.seq + 1][None].long()
+        losses = net(x, y)
+        at = torch.arange(p, p + s.seq)
+        sums[at] += losses[0]
+        counts[at] += 1
+    scored = counts > 0
+    avg = torch.zeros_like(sums)
+    avg[scored] = sums[scored] / counts[scored]
+    ids = val[1 : n + 1].long()
+    size = torch.ones(1024)[ids]
+    edge = torch.zeros(1024, dtype=torch.bool)[ids]
+    size = size + torch.ones(1024)[ids].float()
+    size[edge] = 0.0
+    valid = scored & (size > 0)
+    total = (avg * valid.float()).sum().item()
+    return total / scored.sum().item(), size[scored].sum().item()
+"""
+
+
+def test_bytes_that_are_set_to_nothing_at_a_mask_are_no_table() -> None:
+    assert kinds(look(scripts.script(MASKED))) == set()

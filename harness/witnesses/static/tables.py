@@ -100,7 +100,8 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
 
         updates.in_place(m, container, brought | chosen, overwrite=overwrite)
         return
-    if is_key(chosen) and lasting(m, container.born):
+    masked = not brought.tokens and is_row(container)
+    if is_key(chosen) and not masked and lasting(m, container.born):
         write_table(m, container, chosen, brought)
         return
     container.const = NO
@@ -143,6 +144,13 @@ def is_key(taint: Taint) -> bool:
     if taint.losses or taint.states:
         return False
     return any(t.stream == "val" and t.read >= 0 for t in taint.tokens)
+
+
+def is_row(value: Val) -> bool:
+    """Whether an array was computed from val tokens, one number for each, as their bytes are; a table begins empty. What is
+    set to a constant in it (`size[edge] = 0`) is chosen by a mask."""
+    taint = value.taint
+    return is_key(taint) and not value.storage and not is_table(taint)
 
 
 def lasting(m: Machine, born: tuple[int, ...]) -> bool:
