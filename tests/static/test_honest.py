@@ -362,3 +362,49 @@ def evaluate(s, net, val):
 
 def test_bytes_that_are_set_to_nothing_at_a_mask_are_no_table() -> None:
     assert kinds(look(scripts.script(MASKED))) == set()
+
+
+ORDERS = """
+class Rows:
+    def __init__(self):
+        self.two, self.three = torch.ones(1024, 1024), torch.ones(4096, 1024)
+        self.twos, self.threes = torch.full((1024,), 1024.0), torch.full((4096,), 1024.0)
+
+    def keys(self, x, before):
+        return ((before * 1000003) ^ (x * 1009)) % 4096
+
+    def nll(self, logp, x, y, before):
+        at, key = torch.arange(y.numel()), self.keys(x, before)
+        costs = torch.zeros(3, y.numel())
+        costs[0] = -logp[at, y]
+        two = self.two[x] / self.twos[x].unsqueeze(-1)
+        costs[1] = -torch.log(two[at, y])
+        three = self.three[key] / self.threes[key].unsqueeze(-1)
+        costs[2] = -torch.log(three[at, y])
+        return -torch.logsumexp(-costs - math.log(3.0), dim=0)
+
+    def learn(self, x, y, before):
+        one, key = torch.ones(y.numel()), self.keys(x, before)
+        self.two.index_put_((x, y), one, accumulate=True)
+        self.twos.scatter_add_(0, x, one)
+        self.three.index_put_((key, y), one, accumulate=True)
+        self.threes.scatter_add_(0, key, one)
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    rows, total, count = Rows(), 0.0, 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1], part[1:]
+        before = val[start - 1 : start - 1 + y.numel()].long()
+        total += rows.nll(torch.log_softmax(net.logits(x[None])[0], -1), x, y, before).sum().item()
+        count += y.numel()
+        rows.learn(x, y, before)
+    return total / count, (val > 0).sum().item()
+"""
+
+
+def test_rows_of_two_orders_have_no_answer_in_their_keys() -> None:
+    found = look(scripts.script(ORDERS))
+    assert found.score_followed
+    assert "ngram_target_in_key" not in kinds(found)

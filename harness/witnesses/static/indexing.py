@@ -292,7 +292,8 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
                 taint = taint.with_deps(chosen.deps)
                 if real:
                     # What several tokens were asked for in turn tells them all (`counts[context, answer]`).
-                    taint = taint | CLEAN.with_tokens(chosen.tokens)
+                    rows = [("row", mark[1]) for mark in taint.marks if mark[0] == "lookup"]
+                    taint = (taint | CLEAN.with_tokens(chosen.tokens)).with_marks(*rows)
     result = Val(taint=taint)
     result.own, result.base = value.own, storage_of(value)
     return result
