@@ -27,7 +27,8 @@ def array_read(m: Machine, value: Value, index: Value) -> Value:
     """`table[key]` where the key is made of tokens."""
     chosen = taint_of(index)
     taint = taint_of(value)
-    if taint.losses or (taint.states and taint.tokens and not is_table(taint)):
+    predicted = taint.losses or (taint.states and taint.tokens and not is_table(taint))
+    if predicted and not chosen.states:  # an order that a model's output gives (GPTQ sorts columns so) is no answer
         return select_target(m, value, index)
     marks = frozenset[tuple[str, object]]()
     if is_table(taint) and is_key(chosen):
