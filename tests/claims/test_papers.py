@@ -217,6 +217,12 @@ def test_the_non_record_track_has_no_clock(judge: Judge) -> None:
         ("GPTQ:collected 67 Hessians in 3.5s\n", 599_900, "gptq_reserve_seconds: 0.5\n", Status.PASS),
         ("gptq:generating autoregressive calibration data (64 seqs)\n", 600_033, "", Status.PASS),
         ("gptq:collecting hessians batches=64 source=val\n", 590_000, "", Status.REVIEW),
+        (
+            "gptq:using validation data for calibration (256 seqs)\ngptq:generated 256 sequences in 0.0s\n",
+            590_000,
+            "",
+            Status.REVIEW,
+        ),
         ("gptq: quantization without train-data calibration\n", 600_033, "", Status.PASS),
     ],
 )

@@ -313,7 +313,9 @@ def _calibration(log: Log, stop: int, until: int) -> Calibration | None:
 
 
 def _data(text: str) -> str:
-    """What calibration lines say they read."""
+    """What calibration lines say they read; "generated" may be said of val tokens that were merely cut."""
+    if re.search(r"using val(?:idation)?[ _-](?:data|tokens)|\(val[ _-]data\)|source=val", text):
+        return "val"
     if re.search(r"autoregressive|self-gen|generat|ar self|synthetic|random tokens", text):
         return "self"
     if re.search(r"source=val|on val|val_tokens|validation", text):

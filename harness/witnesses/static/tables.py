@@ -28,7 +28,8 @@ def array_read(m: Machine, value: Value, index: Value) -> Value:
     chosen = taint_of(index)
     taint = taint_of(value)
     predicted = taint.losses or (taint.states and taint.tokens and not is_table(taint))
-    if predicted and not chosen.states:  # an order that a model's output gives (GPTQ sorts columns so) is no answer
+    # An order that a model's output gives (GPTQ sorts columns so) is no answer.
+    if predicted and not chosen.states:
         return select_target(m, value, index)
     marks = frozenset[tuple[str, object]]()
     if is_table(taint) and is_key(chosen):
