@@ -136,10 +136,10 @@ def value_attribute(m: Machine, value: Val, attr: str) -> Value:
             gradient = Val(taint=Taint(losses=waiting))
             gradient.param = "grad"
             return gradient
-        if value.param in ("leaf", "parameter"):
-            # Of a tensor that stands alone nobody noted which losses it took part in: those of the last backward pass.
-            return Val(taint=Taint(losses=m.reached_leaves, updates=updates.gradient(m, m.reached_leaves)))
-        return Val(taint=value.taint)
+        # Of a tensor that stands alone nobody noted which losses it took part in: those of the last backward pass.
+        alone = value.param in ("leaf", "parameter")
+        known = updates.gradient(m, m.reached_leaves) if alone else EMPTY
+        return Val(taint=Taint(updates=known) if known else value.taint)
     if attr in SHAPE and not isinstance(value.const, str):
         shaped = Val(taint=Taint(deps=value.taint.deps, marks=keep_marks(value.taint)))
         return (
