@@ -408,3 +408,34 @@ def test_rows_of_two_orders_have_no_answer_in_their_keys() -> None:
     found = look(scripts.script(ORDERS))
     assert found.score_followed
     assert "ngram_target_in_key" not in kinds(found)
+
+
+EITHER = """
+class Shift(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(64))
+
+    def forward(self, x):
+        return x + self.w
+
+def adapted(s, net, val):
+    shared = Shift()
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        used = shared if part.numel() == s.seq + 1 else Shift()
+        opt = torch.optim.SGD(used.parameters(), lr=1e-3)
+        out = net.head(used(net.embed(part[:-1])))
+        opt.zero_grad()
+        F.cross_entropy(out, part[1:]).backward()
+        opt.step()
+"""
+
+
+def test_one_adapter_or_another_is_updated_and_not_the_model_under_it() -> None:
+    body = EITHER + scripts.PLAIN.replace(
+        "    total, count", "    with torch.enable_grad():\n        adapted(s, net, val)\n    total, count", 1
+    )
+    assert kinds(look(scripts.script(body))) == set()
+    whole = body.replace("used.parameters()", "[*used.parameters(), *net.parameters()]")
+    assert kinds(look(scripts.script(whole))) != set()

@@ -101,7 +101,10 @@ def call(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value])
     if isinstance(callee, Part):
         return call(m, callee.function, [*callee.args, *args], {**callee.kwargs, **kwargs})
     if isinstance(callee, Alt):
-        return m.merge([call(m, o, args, kwargs) for o in callee.options if const(o) is not None])
+        results = [call(m, o, args, kwargs) for o in callee.options if const(o) is not None]
+        if len(results) > 1 and all(isinstance(o, Bound) and o.name == "parameters" for o in callee.options):
+            return Alt(results)  # joined, the parameters of one or the other module would be nobody's
+        return m.merge(results)
     return opaque(m, callee, args, kwargs)
 
 
