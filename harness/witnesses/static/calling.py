@@ -103,7 +103,7 @@ def call(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value])
     if isinstance(callee, Alt):
         results = [call(m, o, args, kwargs) for o in callee.options if const(o) is not None]
         if len(results) > 1 and all(isinstance(o, Bound) and o.name == "parameters" for o in callee.options):
-            return Alt(results)  # joined, the parameters of one or the other module would be nobody's
+            return Alt(tuple(results))  # joined, the parameters of one or the other module would be nobody's
         return m.merge(results)
     return opaque(m, callee, args, kwargs)
 
