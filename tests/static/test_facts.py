@@ -400,7 +400,19 @@ def test_calibration_through_hooks_and_a_column_by_column_rounding(tokens: str, 
         "    w, moment = w[:, order], moment[order][:, order]\n"
         "    codes = torch",
     ).replace("    return codes\n", "    return codes[:, torch.argsort(order)]\n")
-    for body in (HOOKED, ordered):
+    patched = HOOKED.replace(
+        "        hooks.append(module.register_forward_pre_hook(note))\n",
+        "        old = module.forward\n"
+        "        def seen(x):\n            note(module, (x,))\n            return old(x)\n"
+        "        module.forward = seen\n",
+    )
+    every = """    for name, module in net.named_modules():
+        if isinstance(module, nn.Linear):
+            attach(name, module)
+"""
+    each = "    for i in range(len(net.blocks)):\n        attach(str(i), net.blocks[i])\n"
+    assert every in patched
+    for body in (HOOKED, ordered, patched.replace(every, each)):
         assert kinds(look(scripts.script(body, limit="590.0", tail=tail))) == kind
 
 

@@ -289,9 +289,12 @@ def call_object(m: Machine, obj: Obj, args: list[Value], kwargs: dict[str, Value
     """Call an instance: a module runs forward."""
     if isinstance(obj.cls, Cls):
         for name in ("__call__", "forward"):
-            method = find_attribute(obj.cls, name)
+            patched = obj.attrs.get(name) if name == "forward" else None
+            method = patched if isinstance(patched, Fn) else find_attribute(obj.cls, name)
             if isinstance(method, Fn):
-                result = call_function(m, bind(method, obj), args, kwargs)
+                # A function that was put in the place of forward stands by itself: it is given no `self`.
+                function = method if method is patched else bind(method, obj)
+                result = call_function(m, function, args, kwargs)
                 run_hooks(m, obj, args, result)
                 return result
     forward = obj.attrs.get("forward")
