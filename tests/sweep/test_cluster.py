@@ -6,7 +6,7 @@ import importlib.util
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from harness.policy import Policy
 from harness.sweep import Plan, sweep
 from harness.sweep.cluster import TRIES, Cluster
 from harness.sweep.content import auditor_of
-from harness.sweep.parcel import examine_parcel, pack
+from harness.sweep.parcel import Parcel, examine_parcel, pack
 from harness.sweep.plan import heads
 from harness.sweep.pool import Done
+from harness.sweep.store import Audited
 from harness.sweep.work import Part, examine, read
 from tests.intake.test_pull_request import Clone, R, train
-from tests.sweep.test_pool import die, double, family
+from tests.sweep.test_pool import die, double
 from tests.sweep.test_sweep import CHEAT, held
 
 with_ray = pytest.mark.skipif(
@@ -101,37 +102,39 @@ def test_no_cluster_at_the_address(clone: Clone, tmp_path: Path) -> None:
 
 @with_ray
 def test_two_workers_give_the_rows_of_one_process_also_where_one_is_killed(
-    clone: Clone, tmp_path: Path
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone, spread = tmp_path / "alone.db", tmp_path / "spread.db"
     sweep(plan(clone, None), heads(clone.path, None), alone)
-    stop = threading.Event()
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_one, args=(killed, stop))
-    killer.start()
-    done = sweep(plan(clone, "local"), heads(clone.path, None), spread)
-    stop.set()
-    killer.join()
-    assert len(killed) == 1
+    monkeypatch.setattr("harness.sweep.run.examine_parcel", struck_once)
+    spread_plan = plan(clone, "local")
+    done = sweep(spread_plan, heads(clone.path, None), spread)
+    assert mark_of(spread_plan).exists()
     assert (done.audited, done.shared, done.problems) == (5, 1, 0)
     assert held(spread) == held(alone)
 
 
-def kill_one(killed: list[int], stop: threading.Event) -> None:
-    """Kill the first Ray worker that is at work, as the machine it is on might."""
-    while not stop.wait(0.01):
-        for child in family(os.getpid()):
-            if b"ray::_work" in command_of(child):
-                os.kill(child, signal.SIGKILL)
-                killed.append(child)
-                return
+def struck_once(plan: Plan, parcel: Parcel) -> Audited:
+    """The audit of a parcel; the first of all begins, and the Ray worker above it is killed, as its machine might die."""
+    try:
+        mark_of(plan).touch(exist_ok=False)
+    except FileExistsError:
+        return examine_parcel(plan, parcel)
+    pid = os.getpid()
+    while not command_of(pid).startswith(b"ray::"):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        assert pid > 1
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(600.0)  # it dies with its worker long before
+    raise AssertionError("it outlived its Ray worker")
+
+
+def mark_of(plan: Plan) -> Path:
+    return plan.clone.parent / "struck"
 
 
 def command_of(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.fixture(scope="module")

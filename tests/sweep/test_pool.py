@@ -128,7 +128,10 @@ def test_workers_die_with_their_parent_also_in_the_middle_of_a_task(tmp_path: Pa
 
 def family(pid: int) -> list[int]:
     """The descendants of a process."""
-    own = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        own = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it ended between the list and the look
+        return []
     return own + [d for child in own for d in family(child)]
 
 
