@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.static import scripts
 from tests.static.test_order import kinds, look
 
@@ -439,3 +441,114 @@ def test_one_adapter_or_another_is_updated_and_not_the_model_under_it() -> None:
     assert kinds(look(scripts.script(body))) == set()
     whole = body.replace("used.parameters()", "[*used.parameters(), *net.parameters()]")
     assert kinds(look(scripts.script(whole))) != set()
+
+
+ECHO = """
+@torch.no_grad()
+def evaluate(s, net, val):
+    total, count = torch.zeros(()), 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1][None], part[1:][None]
+        out = net.logits(x)
+        bias = torch.zeros_like(out)
+        for lag in range(1, 4):
+            seen = x[:, :-lag].unsqueeze(-1)
+            bias[:, lag:, :].scatter_add_(2, seen, torch.ones(1, x.size(1) - lag, 1))
+        total += F.cross_entropy((out + bias).flatten(0, 1), y.flatten(), reduction="sum")
+        count += y.numel()
+    return total.item() / count, (val > 0).sum().item()
+"""
+COUNTED = """
+import collections
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    after = collections.defaultdict(collections.Counter)
+    total, count = torch.zeros(()), 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1], part[1:]
+        rows = torch.full((y.numel(), 1024), 0.02)
+        for r, b in enumerate(x.tolist()):
+            for t, c in after[b].items():
+                rows[r, t] += c
+        p = 0.9 * torch.softmax(net.logits(x[None])[0], -1) + 0.1 * rows / rows.sum(-1, keepdim=True)
+        total += F.nll_loss(torch.log(p), y, reduction="sum")
+        count += y.numel()
+        for b, t in zip(x.tolist(), y.tolist()):
+            after[b][t] += 1
+    return total.item() / count, (val > 0).sum().item()
+"""
+PARTIALS = """
+import functools
+
+def chunk(s, net, opt, val, total, begin, end):
+    part = val[begin : end + 1].long()
+    x, y = part[:-1][None], part[1:][None]
+    total.add_(net(x, y).sum().detach())
+    opt.zero_grad()
+    net(x, y).mean().backward()
+    opt.step()
+
+def evaluate(s, net, val):
+    opt = torch.optim.SGD(net.parameters(), lr=1e-3)
+    total, last = torch.zeros(()), val.numel() - 1
+    jobs = [
+        functools.partial(chunk, s, net, opt, val, total, b, min(b + s.seq, last)) for b in range(0, last, s.seq)
+    ]
+    for job in jobs:
+        job()
+    return total.item() / last, (val > 0).sum().item()
+"""
+
+
+@pytest.mark.parametrize("body", [ECHO, COUNTED, PARTIALS], ids=["echo", "counted", "partials"])
+def test_what_a_round_makes_for_itself_is_no_table_of_the_others(body: str) -> None:
+    facts = look(scripts.script(body))
+    assert kinds(facts) == kinds(facts, "depends") == set()
+
+
+def test_counts_of_the_answers_laid_out_before_the_score_are_found() -> None:
+    lines = COUNTED.split("\n")
+    update = next(n for n, line in enumerate(lines) if "for b, t in zip" in line)
+    moved = lines[update : update + 2]
+    del lines[update : update + 2]
+    at = next(n for n, line in enumerate(lines) if "rows = torch.full" in line)
+    facts = look(scripts.script("\n".join([*lines[:at], *moved, *lines[at:]])))
+    assert kinds(facts) | kinds(facts, "depends") != set()
+
+
+def test_losses_selected_by_a_function_as_by_a_method() -> None:
+    by_place = (
+        "torch.masked_select(net(part[:-1][None], part[1:][None]), torch.arange(part.numel() - 1) >= 0).sum()"
+    )
+    body = scripts.PLAIN.replace("net(part[:-1][None], part[1:][None]).sum()", by_place)
+    assert body != scripts.PLAIN
+    facts = look(scripts.script(body))
+    assert kinds(facts) == kinds(facts, "depends") == set()
+
+
+def test_gradients_that_an_optimizer_of_unknown_parameters_drops_are_gone() -> None:
+    monitored = """
+def gauge(s, net, val):
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        net(part[:-1][None], part[1:][None]).mean().backward()
+
+def tune(s, net, val):
+    chosen = [p for n, p in filter(lambda named: "qkv" in named[0], list(net.state_dict(keep_vars=True).items()))]
+    opts = [torch.optim.SGD(net.embed.parameters(), lr=1e-3), torch.optim.SGD(chosen, lr=1e-3)]
+    gauge(s, net, val)
+    for opt in opts:
+        opt.zero_grad()
+    tokens = read_all(s.train_files)
+    net(tokens[:1024].long()[None], tokens[1:1025].long()[None]).mean().backward()
+    for opt in opts:
+        opt.step()
+"""
+    body = monitored + scripts.PLAIN.replace(
+        "@torch.no_grad()\ndef evaluate(s, net, val):\n",
+        "def evaluate(s, net, val):\n    tune(s, net, val)\n",
+    )
+    assert kinds(look(scripts.script(body))) == set()

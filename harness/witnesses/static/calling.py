@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import forwards, library, losses, statements
+from harness.witnesses.static import forwards, library, losses, recursion, statements
 from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Note
 from harness.witnesses.static.machine import DEPTH, Env, Machine, choose, elements, unknown
 from harness.witnesses.static.values import (
@@ -119,7 +119,7 @@ def opaque(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value
         result = unknown(callee, *given)
         if not result.taint.deps:
             result.taint = result.taint.with_deps(m.here())
-    for value in given:
+    for value in given if writes(callee) else ():
         if isinstance(value, Val) and value.own is None and value.const is NO and is_blank(value.taint):
             value.taint = value.taint | result.taint
         elif isinstance(value, Seq) and value.box.any is None and value.box.items is not None:
@@ -127,6 +127,11 @@ def opaque(m: Machine, callee: Value, args: list[Value], kwargs: dict[str, Value
                 if isinstance(item, Val) and item.own is None and item.const is NO and is_blank(item.taint):
                     item.taint = item.taint | result.taint
     return result
+
+
+def writes(callee: Value) -> bool:
+    """Whether a call may write into what it is given: a kernel may, torch and NumPy say so by a trailing underscore."""
+    return not (isinstance(callee, Ext) and callee.path.split(".")[0] in ("torch", "numpy", "math"))
 
 
 def is_target(taint: Taint) -> bool:
@@ -197,6 +202,7 @@ def enter(m: Machine, function: Fn, args: list[Value], kwargs: dict[str, Value])
     """Follow the body of a function in a scope of its own."""
     env = Env(function.env, function.file)
     bind_parameters(m, function, env, args, kwargs)
+    again = recursion.enter(m, function, env)
     caller_file, caller_line = m.file, m.line
     m.frames.append((m.file, m.line))
     m.names.append(function.name)
@@ -212,6 +218,8 @@ def enter(m: Machine, function: Fn, args: list[Value], kwargs: dict[str, Value])
         m.names.pop()
         m.calling.pop()
         m.file, m.line = caller_file, caller_line
+        if again:
+            m.loops.pop()
     return result
 
 

@@ -19,6 +19,7 @@ from harness.witnesses.static.mixing import asks_answer, combine, mixes
 from harness.witnesses.static.values import (
     CLEAN,
     NO,
+    SENT,
     Alt,
     Bound,
     Cls,
@@ -100,9 +101,7 @@ def object_attribute(m: Machine, obj: Obj, attr: str) -> Value:
     """An attribute of an instance: its own, else of its class, else a library method."""
     found = obj.attrs.get(attr)
     if found is not None:
-        if isinstance(found, Val) and found.own is not None:
-            return found
-        return found
+        return found if isinstance(found, Val) and found.own is not None else choose(found, obj.deps)
     if isinstance(obj.cls, Cls):
         found = find_attribute(obj.cls, attr)
         if isinstance(found, Fn):
@@ -472,7 +471,7 @@ def yield_(m: Machine, node: ast.Yield, env: Env) -> Value:
     value = evaluate(m, node.value, env) if node.value is not None else Val(None)
     if m.yields:
         m.yields[-1].append(value)
-    return Val()
+    return Val(taint=Taint(deps=frozenset((SENT,))))
 
 
 def yield_from(m: Machine, node: ast.YieldFrom, env: Env) -> Value:
@@ -533,6 +532,8 @@ def fill(
     known = calling.known_items(source)
     exact = known is not None
     items = known if known is not None else [calling.any_item(m, source)]
+    if known is None:
+        m.run_over(items[0])
     for item in items:
         assign_target(m, generator.target, item, env)
         keep: bool | None = True

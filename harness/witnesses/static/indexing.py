@@ -147,6 +147,8 @@ def get_slice(m: Machine, value: Value, node: ast.Slice, env: Env, evaluate: Eva
         taint = parts.of_slice(m, taint, node, upper)
     if value.taint.tokens:
         taint = shift(m, taint, lower)
+        if isinstance(lower, Val) and not deps and taint.reads("val"):
+            taint = taint.with_deps(m.place(lower))
     result = Val(known, taint, text=value.text)
     result.own, result.base = value.own, storage_of(value)
     if value.affine is not None and lower is not None and isinstance(lower, Val):
@@ -277,6 +279,13 @@ def get_axes(m: Machine, value: Val, node: ast.Tuple, env: Env, evaluate: Evalua
             taint = taint.with_deps(taint_of(lower).deps | taint_of(upper).deps)
             if position == last and taint.tokens and lower is not None:
                 taint = shift(m, taint, lower)
+                if (
+                    isinstance(lower, Val)
+                    and not taint_of(upper).deps
+                    and not taint.losses
+                    and taint.reads("val")
+                ):
+                    taint = taint.with_deps(m.place(lower))
             if position == last and (taint.losses or (taint.reads("val") and not taint.states)):
                 taint = parts.of_slice(m, taint, part, upper)
         elif not (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.witnesses.static import ahead, bending, losses, operators, tables, updates
-from harness.witnesses.static.events import Note
+from harness.witnesses.static.events import Note, Update
 from harness.witnesses.static.machine import Machine, elements, unknown
 from harness.witnesses.static.values import (
     CLEAN,
@@ -246,8 +246,9 @@ def set_gradient(m: Machine, value: Val, gradient: Value) -> None:
     if owner is None:
         return
     taint = taint_of(gradient)
-    if taint.losses:
-        m.pending[owner.number] = m.pending.get(owner.number, EMPTY) | taint.losses
+    losses = taint.losses.union(*(e.losses for n in taint.updates if isinstance(e := m.events[n], Update)))
+    if losses:
+        m.pending[owner.number] = m.pending.get(owner.number, EMPTY) | losses
     elif const(gradient) is None:
         updates.zero_grad(m, [owner])
 

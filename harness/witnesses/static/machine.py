@@ -17,15 +17,20 @@ from harness.witnesses.static.values import (
     CLEAN,
     EMPTY,
     NO,
+    PLACE,
     Affine,
     Cls,
     Ext,
     Fn,
+    Map,
     Obj,
+    Part,
     Seq,
     Taint,
     Val,
     Value,
+    is_module,
+    is_optimizer,
     join,
     low_of,
     taint_of,
@@ -115,6 +120,15 @@ class Source:
         """Every function, methods and inner ones too."""
         return [n for n in self.nodes if isinstance(n, ast.FunctionDef)]
 
+    @functools.cached_property
+    def by_name(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """The functions that bear each name, methods and inner ones too."""
+        found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found.setdefault(node.name, []).append(node)
+        return found
+
     def body(self, node: ast.stmt) -> str:
         """The text of a statement."""
         return "\n".join(self.lines[node.lineno - 1 : node.end_lineno])
@@ -162,12 +176,15 @@ class Machine:
         self.natives: list[tuple[str, int, int]] = []
         self.reached: set[tuple[int, int]] = set()
         self.calling: list[int] = []
+        self.recursions: dict[int, int] = {}  # functions that call themselves, as loops
         self.exits: list[list[dict[str, Value]]] = []
         self.returns: list[list[Value]] = []
         self.yields: list[list[Value]] = []
         self.file = 0
         self.line = 0
         self.memo: dict[Any, Any] = {}
+        self.running: set[int] = set()  # symbols of numbers that run over a whole list inside one expression
+        self.places: dict[Affine, int] = {}  # where slices begin that no loop chose
 
     def fresh(self) -> int:
         """A new number, for loops, objects, symbols and branchings."""
@@ -213,6 +230,23 @@ class Machine:
             else:
                 value.affine = (0, ((self.fresh(), 1),))
         return value.affine
+
+    def place(self, begin: Val) -> frozenset[tuple[int, int]]:
+        """The place where a slice begins, as something that chose it, unless a loop did or it is near the head."""
+        if begin.taint.deps or (isinstance(begin.const, int) and 0 <= begin.const <= 1):
+            return EMPTY
+        affine = self.symbol(begin)
+        if any(symbol in self.running for symbol, _ in affine[1]):
+            return EMPTY
+        return frozenset(((PLACE, self.places.setdefault(affine, len(self.places))),))
+
+    def run_over(self, item: Value) -> None:
+        """Note that an item stands for all items of a list, one after the other, in one expression."""
+        if isinstance(item, Val) and item.const is NO:
+            self.running.update(symbol for symbol, _ in self.symbol(item)[1])
+        elif isinstance(item, Seq) and item.kind != "range":
+            for part in item.box.items or []:
+                self.run_over(part)
 
     def instance(self, cls: Cls | Ext) -> Obj:
         """A new object."""
@@ -303,7 +337,26 @@ def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
         if value.kind == "tuple" and value.box.items is not None:
             return Seq([choose(item, deps) for item in value.box.items], "tuple", value.taint.with_deps(deps))
         return value.view(deps)
+    if isinstance(value, Map) and is_record(value):
+        return value if deps <= value.taint.deps else value.view(value.taint.with_deps(deps))
+    if isinstance(value, Obj) and is_record(value):
+        return value if deps <= value.deps else value.view(deps)
+    if isinstance(value, Part):
+        given = {name: choose(v, deps) for name, v in value.kwargs.items()}
+        return Part(value.function, [choose(v, deps) for v in value.args], given)
+    if isinstance(value, Fn) and value.defaults:
+        return value.given({name: choose(v, deps) for name, v in value.defaults.items()})
     return value
+
+
+def is_record(value: Map | Obj) -> bool:
+    """Whether something only holds values under names: a dictionary with words for keys, a namespace, an instance of a
+    class of the script that is no module."""
+    if isinstance(value, Map):
+        return bool(value.items) and value.any is None and all(isinstance(k, str) for k in value.items)
+    if isinstance(value.cls, Cls):
+        return not (is_module(value) or is_optimizer(value))
+    return value.cls.path == "argparse.Namespace"
 
 
 __all__ = ["DEPTH", "Env", "Fn", "Machine", "Source", "TooLong", "choose", "elements", "unknown"]

@@ -430,7 +430,7 @@ def call_mapping(m: Machine, value: Map, name: str, args: list[Value], kwargs: d
                 return tables.dictionary_read(m, value, key)
             return found
         if known is not NO and value.any is None and isinstance(known, str | int):
-            return value.items.get(known, default)
+            return found if known in value.items else default
         return join(found, default)
     if name == "items":
         pairs: list[Value] = [Seq([Val(k), v], "tuple") for k, v in value.items.items()]
@@ -525,7 +525,7 @@ def call_optimizer(m: Machine, obj: Obj, name: str, args: list[Value], kwargs: d
     if name == "step":
         return step_with(m, obj, args[0] if args else kwargs.get("closure"))
     if name == "zero_grad":
-        updates.zero_grad(m, list(obj.owners.values()))
+        updates.zero_grad(m, list(obj.owners.values()) or waiting(m))
     elif name == "add_param_group":
         from harness.witnesses.static import library
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 
 from harness.witnesses.static.events import Event, Loss, Update
-from harness.witnesses.static.values import HEAD
+from harness.witnesses.static.values import HEAD, PLACE, SENT
 
 APART, SAME, UNSURE = "apart", "same", "unsure"
 OUTSIDE = "a condition that hangs on something outside the script"
 GATHERED = "whether the tokens of the update are all scored before: they are gathered over several chunks"
+ELSEWHERE = "where the scored tokens begin, which the code alone does not tell"
 BEFORE = "whether the tokens of the update all come before those that this process scores: they end at the first of a list"
 
 
@@ -42,14 +43,21 @@ def compare_regions(update: Update, loss: Loss) -> str:
     for loop in around_update & around_loss:
         if (loop in wanted) != (loop in trained):
             verdict = UNSURE
-    return UNSURE if HEAD in update.region - loss.region else verdict
+    open_ = {HEAD, SENT} & (update.region - loss.region)
+    return UNSURE if open_ or elsewhere(update, loss) else verdict
+
+
+def elsewhere(update: Update, loss: Loss) -> bool:
+    """Whether the tokens of a loss begin at a place that no loop chose and at which those of the update do not."""
+    return any(loop == PLACE for loop, _ in loss.region - update.region)
 
 
 def by_loop(region: frozenset[tuple[int, int]]) -> dict[int, set[int]]:
     """The iterations of each loop in a region."""
     found: dict[int, set[int]] = {}
     for loop, iteration in region:
-        found.setdefault(loop, set()).add(iteration)
+        if loop != PLACE:
+            found.setdefault(loop, set()).add(iteration)
     return found
 
 
@@ -161,7 +169,9 @@ def conflicts(claimed: list[Loss], losses: list[Loss], updates: dict[int, Update
                 continue
             doubt = None
             if relation == UNSURE:
-                doubt = BEFORE if HEAD in update.region else GATHERED
+                doubt = (
+                    BEFORE if HEAD in update.region else ELSEWHERE if elsewhere(update, loss) else GATHERED
+                )
             elif doubtful(update, loss):
                 doubt = OUTSIDE
             if number not in beside:

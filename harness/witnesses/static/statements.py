@@ -386,7 +386,7 @@ def iteration(m: Machine, node: ast.For | ast.AsyncFor, loop: int, number: int, 
     m.loops.append((loop, number, node, len(m.frames)))
     m.exits.append([])
     guards = len(m.guards)
-    cursors.advance(node, loop, number, env)
+    cursors.advance(m, node, loop, number, env)
     assign_target(m, node.target, choose(fresh_item(item), frozenset(((loop, number),))), env)
     status = run_block(m, node.body, env)
     rejoin(m, env, status)
@@ -468,13 +468,9 @@ def widen(m: Machine, earlier: dict[str, Value], env: Env) -> None:
 
 
 def while_(m: Machine, node: ast.While, env: Env) -> int:
-    test = evaluate(m, node.test, env)
-    if truth(test) is False:
-        note_while(m, node, test)
-        return run_block(m, node.orelse, env)
     loop = m.fresh()
     earlier = dict(env.vars)
-    forever = truth(test) is True and isinstance(node.test, ast.Constant)
+    forever = False
     ends = 0
     for number in (0, 1):
         m.loops.append((loop, number, node, len(m.frames)))
@@ -482,9 +478,14 @@ def while_(m: Machine, node: ast.While, env: Env) -> int:
         guards = len(m.guards)
         if number == 1:
             widen(m, earlier, env)
-        cursors.advance(node, loop, number, env)
-        if number == 1:
-            evaluate(m, node.test, env)
+        cursors.advance(m, node, loop, number, env)
+        test = evaluate(m, node.test, env)  # what it fetches, this round has chosen
+        if number == 0 and truth(test) is False:
+            m.exits.pop()
+            m.loops.pop()
+            note_while(m, node, test)
+            return run_block(m, node.orelse, env)
+        forever = truth(test) is True and isinstance(node.test, ast.Constant)
         status = run_block(m, node.body, env)
         rejoin(m, env, status)
         m.loops.pop()
@@ -723,24 +724,23 @@ def assert_(m: Machine, node: ast.Assert, env: Env) -> int:
 
 
 def match(m: Machine, node: ast.Match, env: Env) -> int:
-    """A match statement: cases whose literal equals a known subject, else all of them."""
+    """A match statement: the case that a value is known to fit, else all that it may fit."""
     subject = evaluate(m, node.subject, env)
-    known = const(subject)
     ends = 0
     for case in node.cases:
-        pattern = case.pattern
-        if (
-            known is not NO
-            and isinstance(pattern, ast.MatchValue)
-            and isinstance(pattern.value, ast.Constant)
-        ):
-            if pattern.value.value == known:
-                return run_block(m, case.body, env)
+        fitting = patterns.fits(m, case.pattern, subject, env)
+        if fitting and case.guard is not None:
+            fitting = truth(evaluate(m, case.guard, env))
+        if fitting is False:
             continue
-        ends |= run_block(m, case.body, env)
+        status = run_block(m, case.body, env)
+        if fitting:
+            return status if not ends else ends | status
+        ends |= status
     return ends | NORMAL
 
 
+from harness.witnesses.static import patterns  # noqa: E402
 from harness.witnesses.static.calling import (  # noqa: E402
     any_item,
     bind,

@@ -22,6 +22,9 @@ from harness.witnesses.static.values import (
     taint_of,
 )
 
+LIKE_PREDICTIONS = ("shape", "prediction")
+"""The mark of a blank array that has the shape of what a model said."""
+
 
 def array_read(m: Machine, value: Value, index: Value) -> Value:
     """`table[key]` where the key is made of tokens."""
@@ -103,7 +106,8 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
         updates.in_place(m, container, brought | chosen, overwrite=overwrite)
         return
     masked = not brought.tokens and is_row(container)
-    if is_key(chosen) and not masked and lasting(m, container.born):
+    passing = beside_scores(container) or copies_entry(container, chosen, brought)
+    if is_key(chosen) and not masked and lasting(m, container.born) and not passing:
         write_table(m, container, chosen, brought)
         return
     container.const = NO
@@ -160,6 +164,19 @@ def lasting(m: Machine, born: tuple[int, ...]) -> bool:
     return not born or born != m.loop_numbers()
 
 
+def beside_scores(container: Val) -> bool:
+    """Whether an array shaped like a model's output was made in a round of a loop: it adds to the scores of the round's own
+    rows (`bias = zeros_like(logits)`), whatever inner loops fill it."""
+    return bool(container.born) and LIKE_PREDICTIONS in container.taint.marks
+
+
+def copies_entry(container: Val, key: Taint, brought: Taint) -> bool:
+    """Whether an array made in a round of a loop is filled from a table that was looked up: the row of a context, laid out
+    over the alphabet. What is in it, the table had."""
+    looked_up = any(mark[0] == "lookup" for mark in key.marks | brought.marks)
+    return bool(container.born) and container.storage and looked_up
+
+
 def write_table(m: Machine, container: Val, key: Taint, brought: Taint) -> None:
     """Note that val tokens went into a table."""
     container.const = NO
@@ -193,7 +210,7 @@ def dictionary_read(m: Machine, value: Map, index: Value) -> Value:
     if known is not NO and not chosen.tokens:
         try:
             if known in value.items:
-                return value.items[known]
+                return choose(value.items[known], value.taint.deps)
         except TypeError:
             pass
     if known is NO:
@@ -203,7 +220,7 @@ def dictionary_read(m: Machine, value: Map, index: Value) -> Value:
         held = item if held is None else join(held, item)
     if held is None:
         held = Val(taint=value.taint)
-    held = choose(held, chosen.deps)
+    held = choose(held, chosen.deps | value.taint.deps)
     if is_table(value.taint) or chosen.tokens:
         return mark_lookup(m, value, held, chosen)
     return held

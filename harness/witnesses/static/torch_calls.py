@@ -139,6 +139,8 @@ def parameter(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 def blank(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     value = Val()
     value.born, value.storage = m.loop_numbers(), True
+    if args and isinstance(args[0], Val) and args[0].own is None and args[0].taint.states:
+        value.taint = value.taint.with_marks(tables.LIKE_PREDICTIONS)
     if truth_of(kwargs.get("requires_grad")):
         value.param = "leaf"
     return value
@@ -189,6 +191,8 @@ def same(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 
 @models(
     "torch.compile",
+    "torch.vmap",
+    "torch.func.vmap",
     "torch.jit.script",
     "torch._dynamo.disable",
     "torch.no_grad",
@@ -239,7 +243,8 @@ def functional_call(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 def grad(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     outputs = args[0] if args else kwargs.get("outputs")
     losses = taint_of(elements(outputs) if isinstance(outputs, Seq) else outputs).losses
-    taint = Taint(losses=losses, updates=updates.gradient(m, losses))
+    known = updates.gradient(m, losses)
+    taint = Taint(updates=known) if known else Taint(losses=losses)
     given = args[1] if len(args) > 1 else kwargs.get("inputs")
     if isinstance(given, Seq) and given.box.items is not None:
         # One each, as a zip with them takes them.

@@ -36,6 +36,12 @@ EMPTY: frozenset[Any] = frozenset()
 HEAD = (-1, 0)
 """Among `deps`: an end that is the first element of a list, such as the start of a process's first window."""
 
+SENT = (-3, 0)
+"""Among `deps`: what a generator is sent; its caller chose it, round by round."""
+
+PLACE = -2
+"""Among `deps`, in the place of a loop: a slice that begins where no loop says, numbered by that place."""
+
 MOST_SLICES = 96
 """Slices of tokens that one value is told to come from; with more of them, where each begins is given up."""
 
@@ -226,11 +232,12 @@ class Obj:
 
     `updates` are the events that changed its parameters since they were last set; `resets` names the parameters that
     were set anew since the last update ("" stands for all of them). `evaluating` is True from `eval()` to the next
-    `train()` of a module.
+    `train()` of a module. `deps` are the loop iterations that chose this one among others; its attributes are shared with
+    the instance of which it is a view.
     """
 
     __slots__ = (
-        "attrs", "cls", "evaluating", "line", "loops", "number", "owners", "parent", "resets", "updates",
+        "attrs", "cls", "deps", "evaluating", "line", "loops", "number", "owners", "parent", "resets", "updates",
     )  # fmt: skip
 
     def __init__(self, cls: Cls | Ext, number: int, line: int, loops: tuple[int, ...]) -> None:
@@ -244,6 +251,13 @@ class Obj:
         self.resets: set[str] = set()
         self.owners: dict[int, Obj] = {}
         self.evaluating = False
+        self.deps: frozenset[tuple[int, int]] = EMPTY
+
+    def view(self, deps: frozenset[tuple[int, int]]) -> Obj:
+        """The same instance, as those loop iterations chose it."""
+        other = Obj(self.cls, self.number, self.line, self.loops)
+        other.attrs, other.owners, other.deps = self.attrs, self.owners, self.deps | deps
+        return other
 
 
 class Fn:
@@ -265,6 +279,12 @@ class Fn:
         self.self: Value | None = None
         self.cls: Cls | None = None
         self.kind = "plain"
+
+    def given(self, defaults: dict[str, Value]) -> Fn:
+        """The same function with other defaults."""
+        other = Fn(self.node, self.env, self.file)
+        other.defaults, other.self, other.cls, other.kind = defaults, self.self, self.cls, self.kind
+        return other
 
 
 class Cls:
@@ -353,7 +373,7 @@ def taint_of(value: Value | None, depth: int = 0) -> Taint:
     if isinstance(value, Bound):
         return taint_of(value.value, depth + 1)
     if isinstance(value, Obj) and depth < 3 and not is_module(value):
-        taint = CLEAN
+        taint = CLEAN.with_deps(value.deps)
         for item in list(value.attrs.values())[:64]:
             if not isinstance(item, Obj):
                 taint = taint | taint_of(item, depth + 2)
@@ -457,6 +477,8 @@ def join(a: Value, b: Value, depth: int = 0) -> Value:
         return join_scalars(a, b)
     if isinstance(a, Seq) and isinstance(b, Seq) and depth < 4:
         return join_sequences(a, b, depth)
+    if isinstance(a, Obj) and isinstance(b, Obj) and a.attrs is b.attrs:
+        return a if b.deps <= a.deps else a.view(b.deps)
     options: list[Value] = []
     for value in (a, b):
         for option in value.options if isinstance(value, Alt) else (value,):
