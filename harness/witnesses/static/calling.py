@@ -175,8 +175,8 @@ def bind(function: Fn, owner: Value) -> Fn:
     """A method bound to its instance."""
     if function.kind == "static":
         return function
-    bound = Fn(function.node, function.env, function.file)
-    bound.defaults, bound.cls, bound.kind, bound.self = function.defaults, function.cls, function.kind, owner
+    bound = function.copy()
+    bound.self = owner
     return bound
 
 

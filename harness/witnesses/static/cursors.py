@@ -36,11 +36,9 @@ def movable(value: Val) -> bool:
 def moved(value: Val, loop: int, number: int) -> Val:
     """The value as this round of the loop chose it; after the first it is no constant."""
     deps = frozenset(dep for dep in value.taint.deps if dep[0] != loop) | {(loop, number)}
-    first = number == 0 or not isinstance(value.const, int | float)
-    result = Val(value.const if first else NO, Taint(marks=value.taint.marks, deps=deps), text=value.text)
-    result.low, result.own, result.param = value.low, value.own, value.param
-    if first:
-        result.high, result.affine = value.high, value.affine
+    result = value.tinted(Taint(marks=value.taint.marks, deps=deps))
+    if number and isinstance(value.const, int | float):
+        result.const, result.high, result.affine = NO, None, None
     return result
 
 

@@ -329,10 +329,7 @@ def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
     if isinstance(value, Val):
         if deps <= value.taint.deps or value.storage or value.param in ("leaf", "parameter"):
             return value  # what is written in place stays itself
-        chosen = Val(value.const, value.taint.with_deps(deps), text=value.text)
-        chosen.low, chosen.high, chosen.own, chosen.param = value.low, value.high, value.own, value.param
-        chosen.affine = value.affine
-        return chosen
+        return value.tinted(value.taint.with_deps(deps))
     if isinstance(value, Seq):
         if value.kind == "tuple" and value.box.items is not None:
             return Seq([choose(item, deps) for item in value.box.items], "tuple", value.taint.with_deps(deps))
@@ -345,7 +342,9 @@ def choose(value: Value, deps: frozenset[tuple[int, int]]) -> Value:
         given = {name: choose(v, deps) for name, v in value.kwargs.items()}
         return Part(value.function, [choose(v, deps) for v in value.args], given)
     if isinstance(value, Fn) and value.defaults:
-        return value.given({name: choose(v, deps) for name, v in value.defaults.items()})
+        chosen = value.copy()
+        chosen.defaults = {name: choose(v, deps) for name, v in value.defaults.items()}
+        return chosen
     return value
 
 

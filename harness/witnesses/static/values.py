@@ -147,6 +147,13 @@ class Val:
         self.base: Val | None = None
         self.born: tuple[int, ...] = ()
 
+    def tinted(self, taint: Taint) -> Val:
+        """The same number or parameter with another taint; a storage has to stay itself."""
+        other = Val(self.const, taint, text=self.text)
+        other.low, other.high, other.own, other.param = self.low, self.high, self.own, self.param
+        other.affine = self.affine
+        return other
+
 
 class Seq:
     """A list, tuple, set or iterator: its items where their number is known, else what any item may be."""
@@ -280,10 +287,10 @@ class Fn:
         self.cls: Cls | None = None
         self.kind = "plain"
 
-    def given(self, defaults: dict[str, Value]) -> Fn:
-        """The same function with other defaults."""
+    def copy(self) -> Fn:
+        """The same function, to be bound or given other defaults."""
         other = Fn(self.node, self.env, self.file)
-        other.defaults, other.self, other.cls, other.kind = defaults, self.self, self.cls, self.kind
+        other.defaults, other.self, other.cls, other.kind = self.defaults, self.self, self.cls, self.kind
         return other
 
 
