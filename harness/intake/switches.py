@@ -61,7 +61,7 @@ def proofs(environment: Environment, log: Log) -> dict[str, Proof]:
     result: dict[str, Proof] = {}
     for text, number in seen.items():
         same = [p for t, group in by_text.items() if t.startswith(text) or text.startswith(t) for p in group]
-        for name, on in frozenset.intersection(*(p.tests for p in same)):
+        for name, on in sorted(frozenset.intersection(*(p.tests for p in same)), key=str):  # one order always
             result.setdefault(name, Proof(name, on, number, by_text[text][0].line))
     trusted = _trusted_printers(by_text, seen)
     if trusted:

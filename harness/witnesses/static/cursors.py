@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+from harness.intake import syntax
 from harness.witnesses.static.machine import Env, Machine
 from harness.witnesses.static.places import ATTRIBUTE, ENTRY, OWN, RETURNED, Function, Given, Place, Places
 from harness.witnesses.static.values import NO, Fn, Map, Obj, Taint, Val, Value, is_module
@@ -118,7 +119,7 @@ def _forward(values: list[Given | None]) -> bool:
     return all(
         given is not None
         and not isinstance(given.value, ast.Constant | ast.IfExp)
-        and not any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) for n in ast.walk(given.value))
+        and not any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) for n in syntax.nodes(given.value))
         for given in values
     )
 
@@ -130,13 +131,28 @@ def _reached(place: Place, steady: dict[Place, list[Given]], places: Places) -> 
     todo = [place]
     while todo:
         for given in steady[todo.pop()]:
-            for part in ast.walk(given.value):
-                forward |= isinstance(part, ast.BinOp) and isinstance(part.op, _FORWARD)
+            adds, parts = _made_from(given.value)
+            forward |= adds
+            for part in parts:
                 for source in _sources(part, given.scope, places):
                     if source in steady and source not in reached:
                         reached.add(source)
                         todo.append(source)
     return reached, forward
+
+
+def _made_from(value: ast.expr) -> tuple[bool, list[ast.AST]]:
+    """Whether an expression adds or subtracts, and the nodes in it that read a place; kept with it."""
+    kept: tuple[bool, list[ast.AST]] | None = getattr(value, "_made_from", None)
+    if kept is None:
+        parts = syntax.nodes(value)
+        adds = any(isinstance(p, ast.BinOp) and isinstance(p.op, _FORWARD) for p in parts)
+        reads: list[ast.AST] = [
+            p for p in parts if isinstance(p, ast.Call | ast.Name | ast.Attribute | ast.Subscript)
+        ]
+        kept = adds, reads
+        value._made_from = kept  # type: ignore[attr-defined]
+    return kept
 
 
 def _sources(part: ast.AST, scope: str, places: Places) -> Iterator[Place]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.intake import syntax
 
@@ -42,15 +42,17 @@ class Places:
         self._functions = functions
         self._own: dict[str, frozenset[str]] = {}
 
-    def read(self, body: list[ast.stmt], scope: str = OWN, depth: int = 0) -> None:
-        """Take in the statements of a scope and of the functions that they call."""
-        for statement in body:
-            for part in syntax.nodes(statement):
-                for place, value in self._set_by(part, scope):
-                    self._note(place, scope, value)
-                if isinstance(part, ast.Call) and depth < _DEPTH:
-                    for function in self.called(part):
-                        self._enter(function, part, scope, depth)
+    def read(self, body: list[ast.stmt]) -> None:
+        """Take in statements of the loop and the functions that they call."""
+        self._take(_telling(body), OWN, 0)
+
+    def _take(self, parts: Sequence[ast.AST], scope: str, depth: int) -> None:
+        for part in parts:
+            for place, value in self._set_by(part, scope):
+                self._note(place, scope, value)
+            if isinstance(part, ast.Call) and depth < _DEPTH:
+                for function in self.called(part):
+                    self._enter(function, part, scope, depth)
 
     def called(self, node: ast.Call) -> list[Function]:
         """The functions of the program that a call may reach, by the call's last name."""
@@ -70,12 +72,12 @@ class Places:
     def _enter(self, function: Function, node: ast.Call, scope: str, depth: int) -> None:
         inner = str(function.lineno)
         seen = inner in self._own
-        if not seen:
-            self._own[inner] = _own_names(function)
+        read = _read_once(function)
+        self._own[inner] = read.own
         for name, value in _arguments(function, node):
             self._note((inner, name), scope, value)
         if not seen:
-            self.read(function.body, inner, depth + 1)
+            self._take(read.parts, inner, depth + 1)
 
     def _note(self, place: Place, scope: str, value: ast.expr | None) -> None:
         self.assigned.setdefault(place, []).append(None if value is None else Given(scope, value))
@@ -83,7 +85,7 @@ class Places:
     def _set_by(self, part: ast.AST, scope: str) -> Iterator[tuple[Place, ast.expr | None]]:
         """The places that a node sets, and to what."""
         if isinstance(part, ast.AugAssign):
-            yield from self._pairs(part.target, ast.BinOp(part.target, part.op, part.value), scope)
+            yield from self._pairs(part.target, _sum(part), scope)
         elif isinstance(part, ast.Assign):
             for target in part.targets:
                 yield from self._pairs(target, part.value, scope)
@@ -108,6 +110,48 @@ class Places:
             yield from self._pairs(target.value, None, scope)
         elif (place := self.place(target, scope)) is not None:
             yield place, value
+
+
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    """A function as every loop that calls it sees it: the names of its own scope, and the nodes that assign or call."""
+
+    own: frozenset[str]
+    parts: tuple[ast.AST, ...]
+
+
+def _read_once(function: Function) -> _Read:
+    """Kept with the function: each of its loops and callers' loops asks again."""
+    kept: _Read | None = getattr(function, "_read", None)
+    if kept is None:
+        kept = _Read(_own_names(function), _telling(function.body))
+        function._read = kept  # type: ignore[union-attr]
+    return kept
+
+
+_TELLING = (
+    ast.Assign,
+    ast.AugAssign,
+    ast.For,
+    ast.AsyncFor,
+    ast.NamedExpr,
+    ast.AnnAssign,
+    ast.Return,
+    ast.Call,
+)
+
+
+def _telling(body: list[ast.stmt]) -> tuple[ast.AST, ...]:
+    """The nodes below statements that assign, return or call."""
+    return tuple(part for statement in body for part in syntax.nodes(statement) if isinstance(part, _TELLING))
+
+
+def _sum(node: ast.AugAssign) -> ast.BinOp:
+    """What `a += b` sets `a` to; kept with it."""
+    kept: ast.BinOp | None = getattr(node, "_sum", None)
+    if kept is None:
+        kept = node._sum = ast.BinOp(node.target, node.op, node.value)  # type: ignore[attr-defined]
+    return kept
 
 
 def _own_names(function: Function) -> frozenset[str]:
