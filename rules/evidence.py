@@ -54,7 +54,7 @@ def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding
     that a small run does not come to. What the run saw is told together with what the code says of the same."""
     if finding.status in (Status.FAIL, Status.REVIEW) and finding.grade is Grade.TRACE:
         finding = _beside_the_code(case, finding, against)
-    if finding.status is Status.FAIL and case.claim.ambiguous:
+    if finding.status is Status.FAIL and case.claim.ambiguous and not _whichever_way(case, finding):
         doubt = case.claim.ambiguous[0]
         return dataclasses.replace(
             finding,
@@ -71,6 +71,12 @@ def capped(case: Case, finding: Finding, against: Sequence[str] = ()) -> Finding
             fact = doubtful[0]
             return _held(finding, fact, f"But {fact.summary}, depending on {fact.depends_on}")
     return finding
+
+
+def _whichever_way(case: Case, finding: Finding) -> bool:
+    """Whether the code shows it for either setting of what is in doubt."""
+    facts = case.static.of(finding.category) if case.static is not None and finding.category else ()
+    return any(f.whichever for f in facts)
 
 
 def _beside_the_code(case: Case, finding: Finding, against: Sequence[str]) -> Finding:

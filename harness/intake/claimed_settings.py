@@ -189,8 +189,8 @@ def claimed_settings(
             f"({name}={settings[name].value}); left out, so that the whole script runs"
         )
         del settings[name]
-    shown = _apply_proofs(environment, log, copies, settings, printed, notes)
-    ambiguous = _ambiguities(environment, command, rivals, printed)
+    shown, ambiguous = _apply_proofs(environment, log, copies, settings, printed, notes)
+    ambiguous += _ambiguities(environment, command, rivals, printed)
     ambiguous += _unsaid(environment, settings, shown, title)
     source = "log" if printed else kind if command is not None else "default"
     argv = _arguments(environment, command)
@@ -206,10 +206,14 @@ def _apply_proofs(
     settings: dict[str, Setting],
     printed: dict[str, Setting],
     notes: list[str],
-) -> frozenset[str]:
-    """Put right the switches that the logs' own lines show; they count as printed. Those that a line shows to be on."""
+) -> tuple[frozenset[str], list[str]]:
+    """Put right the switches that the logs' own lines show; they count as printed.
+
+    Returns those that a line shows to be on, and a sentence for each that a command sets and whose line the log lacks.
+    """
     if claimed is None:
-        return frozenset()
+        return frozenset(), []
+    doubts: list[str] = []
     found = {name: (claimed, proof) for name, proof in proofs(environment, claimed).items()}
     for (
         copy
@@ -220,20 +224,20 @@ def _apply_proofs(
     for name, (log, proof) in found.items():
         if name in printed or is_machine(name, "") or _ONLY_PART.search(name):
             continue
-        if proof.log_line == 0 and name in settings:
-            continue
         held = settings[name].value if name in settings else None
         text = _proved(environment, name, held, proof.on)
         if text is None:
             continue
         shown = f"shows line {proof.log_line}" if proof.log_line else "lacks the line"
-        notes.append(
-            f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
-        )
+        so = f"{name}={text}: {log.path} {shown} that line {proof.script_line} of the script prints only so"
+        if proof.log_line == 0 and name in settings:
+            other = settings[name].evidence
+            doubts.append(f"{so}, and {other.file}:{other.line} says {name}={held}")
+        else:
+            notes.append(so)
         settings[name] = printed[name] = Setting(name, text, log.evidence(proof.log_line))
-    return frozenset(
-        n for n, (_, proof) in found.items() if proof.log_line and proof.on not in (False, *_OFF)
-    )
+    shown_on = (n for n, (_, proof) in found.items() if proof.log_line and proof.on not in (False, *_OFF))
+    return frozenset(shown_on), doubts
 
 
 def _proved(environment: Environment, name: str, held: str | None, on: bool | str) -> str | None:

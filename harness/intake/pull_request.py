@@ -163,12 +163,17 @@ class Reader:
         return submissions(folder, origin, self.workspace, skipped)
 
     def _changed(self, base: Base) -> tuple[list[Entry], list[str]]:
-        """What the pull request adds, changes or deletes, without what the main line holds already."""
+        """What the pull request adds, changes or deletes, without what the main line holds already.
+
+        A record folder that it has otherwise than the main line stays whole: its script may have got there by another pull
+        request since, and no other script made its score.
+        """
         entries = self.repository.diff(base.commit, self.head)
         notes: list[str] = []
         if base.before != base.commit:
             differs = {e.path for e in self.repository.diff(base.before, self.head)}
-            own = [e for e in entries if e.path in differs]
+            folders = {_place(e.path) for e in entries if e.path in differs and _in_record(e)}
+            own = [e for e in entries if e.path in differs or (_in_record(e) and _place(e.path) in folders)]
             if any(_is_script(e.path) for e in own) and len(own) < len(entries):
                 notes.append(
                     f"{len(entries) - len(own)} files that the main line already holds unchanged are not counted."

@@ -186,7 +186,13 @@ class _Walker:
         negative = (
             frozenset((n, not on) for n, on in positive) if len(positive) == 1 and whole else frozenset()
         )
-        self.visit_body(node.orelse, function, tests | negative, certain and bool(negative))
+        size = self._size(node.test)
+        self.visit_body(
+            node.orelse,
+            function,
+            tests | negative | ({(size, False)} if size else set()),
+            certain and bool(negative),
+        )
 
     def _visit_other(
         self, node: ast.stmt, function: str | None, tests: frozenset[Test], certain: bool
@@ -233,6 +239,22 @@ class _Walker:
             return frozenset(), False
         variable = self._variable(test)
         return (frozenset({(variable, True)}), True) if variable else (frozenset(), False)
+
+    def _size(self, test: ast.expr) -> str | None:
+        """The variable that a test wants above zero, as in ``args.stride > 0 and args.stride < args.seq_len``: where the
+        other branch ran, it was zero or as good as that."""
+        parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+        names = {self._variable(p.left) for p in parts if isinstance(p, ast.Compare) and len(p.ops) == 1}
+        if len(names) != 1 or not all(isinstance(p, ast.Compare) and len(p.ops) == 1 for p in parts):
+            return None
+        above = any(
+            isinstance(p, ast.Compare)
+            and isinstance(p.ops[0], ast.Gt)
+            and isinstance(p.comparators[0], ast.Constant)
+            and p.comparators[0].value == 0
+            for p in parts
+        )
+        return names.pop() if above else None
 
     def _variable(self, node: ast.expr) -> str | None:
         """The environment variable behind a name or an attribute, where there is exactly one."""

@@ -262,6 +262,39 @@ def test_a_line_that_is_missing_proves_the_switch_off(submit: Callable[..., Subm
     assert settings(claim)["TTT_ENABLED"] == "0"
 
 
+def test_a_command_that_the_log_s_missing_line_denies_is_in_doubt(submit: Callable[..., Submission]) -> None:
+    readme = "```\nTTT_ENABLED=1 torchrun train_gpt.py\n```\n"
+    denied = claimed_configuration(
+        submit(submission__json={"val_bpb": 1.2345}, README__md=readme, a__log=log(1.2345))
+    )
+    assert settings(denied)["TTT_ENABLED"] == "0"
+    assert "README.md:2 says TTT_ENABLED=1" in denied.ambiguous[0]
+    shown = claimed_configuration(
+        submit(submission__json={"val_bpb": 1.2245}, README__md=readme, a__log=log(1.2345, ttt=True))
+    )
+    assert settings(shown)["TTT_ENABLED"] == "1"
+    assert shown.ambiguous == ()
+
+
+@pytest.mark.parametrize("mode", ["standard", "sliding"])
+def test_the_line_of_the_other_branch_proves_a_size_zero(
+    submit: Callable[..., Submission], mode: str
+) -> None:
+    script = SCRIPT.replace(
+        'eval_only = os.environ.get("EVAL_ONLY", "")', 'stride = int(os.environ.get("EVAL_STRIDE", 64))'
+    ).replace(
+        "    if args.ttt_enabled:\n",
+        "    if args.stride > 0 and args.stride < args.num_layers * 99:\n"
+        '        print(f"final_eval_mode:sliding stride:{args.stride}")\n'
+        "    else:\n"
+        '        print("final_eval_mode:standard")\n'
+        "    if args.ttt_enabled:\n",
+    )
+    told = log(1.2345).replace("final_exact", f"final_eval_mode:{mode}\nfinal_exact")
+    claim = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, a__log=told))
+    assert settings(claim).get("EVAL_STRIDE") == ("0" if mode == "standard" else None)
+
+
 def test_commands_that_disagree_on_a_feature_are_ambiguous(submit: Callable[..., Submission]) -> None:
     readme = (
         "```\nSLOT_ENABLED=1 torchrun train_gpt.py\n```\n```\nSLOT_ENABLED=0 torchrun train_gpt.py\n```\n"

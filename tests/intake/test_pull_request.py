@@ -151,6 +151,15 @@ def test_what_an_old_branch_brings_of_others_is_not_counted(clone: Clone, tmp_pa
     assert "1 files that the main line already holds unchanged" in notes(found)
 
 
+def test_a_folder_of_which_the_main_line_got_a_part_later_stays_whole(clone: Clone, tmp_path: Path) -> None:
+    script = {f"{R}/mine/train_gpt.py": train(4)}
+    clone.pull_request(8, script | {f"{R}/mine/README.md": "first", "train_gpt.py": train(5)})
+    clone.commit(script | {f"{R}/mine/README.md": "second"}, "The same, opened again (#9)")
+    found = load(clone, 8, tmp_path)
+    assert scripts(found) == [(f"{R}/mine", "train_gpt.py")]
+    assert found[0].files.keys() == {"README.md", "train_gpt.py"}
+
+
 @pytest.mark.parametrize("how", ["merge commit", "squash"])
 def test_a_merged_pull_request_is_compared_with_the_main_line_before_its_merge(
     clone: Clone, tmp_path: Path, how: str

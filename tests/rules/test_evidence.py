@@ -50,6 +50,18 @@ def test_pass_of_a_run_with_settings_in_doubt(
 LINE = Evidence("train_gpt.py", 40, "opt.step()")
 
 
+@pytest.mark.parametrize("whichever", [False, True])
+def test_a_violation_that_either_setting_has_stays_one(whichever: bool) -> None:
+    static = StaticFacts((dataclasses.replace(fact(CERTAIN), whichever=whichever),))
+    case = Case(
+        Submission("t", "t", Path("t"), Origin("t"), None, {}, "record"),
+        Claim(ambiguous=(DOUBT,)),
+        static=static,
+    )
+    finding = capped(case, Finding("C3", Status.FAIL, "Told.", AGAINST[0], Grade.STATIC, (LINE,)), AGAINST)
+    assert finding.status is (Status.FAIL if whichever else Status.REVIEW)
+
+
 def told(static: StaticFacts) -> Finding:
     """What a violation that a run saw becomes beside what the code says."""
     case = Case(Submission("t", "t", Path("t"), Origin("t"), None, {}, "record"), Claim(), static=static)

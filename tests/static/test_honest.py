@@ -552,3 +552,62 @@ def tune(s, net, val):
         "def evaluate(s, net, val):\n    tune(s, net, val)\n",
     )
     assert kinds(look(scripts.script(body))) == set()
+
+
+LIKELIEST = """
+class Cache:
+    def __init__(self):
+        self.table = {}
+
+    def learn(self, tokens):
+        for order in range(3, 9):
+            for i in range(len(tokens) - order):
+                key = tuple(tokens[i : i + order])
+                if key not in self.table:
+                    self.table[key] = {}
+                counts = self.table[key]
+                counts[tokens[i + order]] = counts.get(tokens[i + order], 0) + 1
+
+    def guess(self, context):
+        for order in range(8, 2, -1):
+            key = tuple(context[-order:])
+            if key in self.table:
+                counts = self.table[key]
+                best = max(counts, key=counts.get)
+                return best, counts[best] / sum(counts.values())
+        return None
+
+    def guesses(self, ids, places):
+        found = torch.zeros(places.numel(), dtype=torch.bool)
+        words, sure = torch.zeros(places.numel(), dtype=torch.long), torch.zeros(places.numel())
+        for i in range(places.numel()):
+            place = places[i].item()
+            guess = self.guess(ids[max(0, place - 8) : place])
+            if guess is not None:
+                found[i], words[i], sure[i] = True, guess[0], guess[1]
+        return found, words, sure
+
+@torch.no_grad()
+def evaluate(s, net, val):
+    cache, ids, total, count = Cache(), val.tolist(), 0.0, 0
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        x, y = part[:-1], part[1:]
+        probs = F.softmax(net.logits(x[None])[0], -1)
+        found, words, sure = cache.guesses(ids, torch.arange(start + 1, start + y.numel() + 1))
+        if found.any():
+            word = torch.zeros(int(found.sum()), 1024)
+            word.scatter_(1, WORDS, 1.0)
+            share = (sure[found] * 0.3).unsqueeze(1)
+            probs[found] = (1.0 - share) * probs[found] + share * word
+        total += -torch.log(probs.gather(1, y.unsqueeze(1)).squeeze(1)).sum().item()
+        count += y.numel()
+        cache.learn(ids[max(0, start - 8) : start + y.numel() + 1])
+    return total / count, (val > 0).sum().item()
+"""
+
+
+def test_the_likeliest_token_of_a_context_is_no_answer() -> None:
+    found = look(scripts.script(LIKELIEST.replace("WORDS", "words[found].unsqueeze(1)")))
+    assert found.score_followed
+    assert not kinds(found)

@@ -101,6 +101,21 @@ def test_an_ambiguous_claim_makes_a_finding_depend_on_it() -> None:
     assert kinds(facts, "depends") == {"train_on_val_before_score"}
 
 
+def test_what_holds_for_either_setting_of_a_switch_in_doubt_is_certain() -> None:
+    body = scripts.BEFORE.replace(
+        "    if s.adapt:\n        with", "    if s.adapt:\n        s.epochs = 3\n    if True:\n        with"
+    )
+    doubt = "README.md:3 and README.md:9 disagree on {} (0 and 1), and no log tells which one was run"
+    claim = Claim(ambiguous=(doubt.format("ADAPT_ON"),))
+    either, one = (scripts.script(b).replace('"ADAPT"', '"ADAPT_ON"') for b in (body, scripts.BEFORE))
+    facts = examine(packed(either), claim, {})
+    assert kinds(facts) == {"train_on_val_before_score"}
+    assert all(f.whichever for f in facts.facts)
+    hanging = examine(packed(one), claim, {})
+    assert kinds(hanging) == set()
+    assert kinds(hanging, "depends") == {"train_on_val_before_score"}
+
+
 def test_one_epoch_leaves_nothing_to_rescore() -> None:
     assert kinds(look(scripts.script(scripts.LAST_EPOCH), EPOCHS="1")) == set()
 

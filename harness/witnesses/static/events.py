@@ -77,13 +77,15 @@ class Lookup(Event):
     """A table that val tokens fill was read. `key` are the tokens in the key.
 
     `current` says that the key was fetched in the running iteration of a loop over tokens, not carried from earlier ones;
-    `inner` that the table was itself a row found in a table: the entry of one token under a context.
+    `inner` that the table was itself a row found in a table: the entry of one token under a context; `found` that the key
+    came out of a table, as the likeliest token of a context does.
     """
 
     table: int = 0
     key: frozenset[Token] = EMPTY
     current: bool = False
     inner: bool = False
+    found: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

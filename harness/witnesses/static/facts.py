@@ -17,7 +17,8 @@ class Fact:
     `kind` is a category of rulings_dev.csv or a word of this witness ("clean", "note"). `certainty` is "certain" or
     "depends", and `depends_on` then says on what. `path` has the lines that the summary names, and then the shortest way
     from the val stream to them. `unreached` says that a small run does not come to it, so that its silence proves nothing.
-    `clock_s` is the clock in seconds that it hangs on.
+    `clock_s` is the clock in seconds that it hangs on. `whichever` says that it is certain for either setting of the switch
+    that the claim leaves in doubt.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Fact:
     depends_on: str | None = None
     unreached: bool = False
     clock_s: float | None = None
+    whichever: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

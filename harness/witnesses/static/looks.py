@@ -12,11 +12,11 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from harness.case import Claim, Script
+from harness.case import Claim, Evidence, Script
 from harness.limits import Limits
 from harness.witnesses.static import claimed, program, summary
 from harness.witnesses.static.events import Branch
-from harness.witnesses.static.facts import DEPENDS, Fact, StaticFacts
+from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact, StaticFacts
 from harness.witnesses.static.machine import Machine
 
 SWITCH = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
@@ -43,6 +43,10 @@ def look(script: Script, claim: Claim, files: Mapping[str, str], limits: Limits)
         doubted, why = unclaimed_scores(m, claim), "no log states the claimed score"
     if doubted:
         other, others = follow(script, claim, files, {**environment, **doubted})
+        if len(doubted) == 1 and len(claim.ambiguous) == 1:
+            sure = dataclasses.replace(claim, ambiguous=())
+            ways = (summary.summarize(way, script, sure, files, limits, []) for way in (m, other))
+            facts = with_certain(facts, *ways)
         return with_doubts(
             facts, summary.summarize(other, script, claim, files, limits, others), doubted, why
         )
@@ -126,12 +130,33 @@ def prints_score(m: Machine, branch: Branch) -> bool:
     )
 
 
+def with_certain(facts: StaticFacts, one: StaticFacts, other: StaticFacts) -> StaticFacts:
+    """The facts of the claimed path; what is certain whichever way the one switch in doubt was set hangs on it no more."""
+    both = {place_of(f) for f in one.facts if f.certainty == CERTAIN} & {
+        place_of(f) for f in other.facts if f.certainty == CERTAIN
+    }
+    return dataclasses.replace(
+        facts,
+        facts=tuple(
+            dataclasses.replace(f, certainty=CERTAIN, depends_on=None, whichever=True)
+            if place_of(f) in both
+            else f
+            for f in facts.facts
+        ),
+    )
+
+
+def place_of(fact: Fact) -> tuple[str, Evidence | None]:
+    """What two paths have in common where they show the same: the kind of a fact and where it comes from."""
+    return fact.kind, fact.path[-1] if fact.path else None
+
+
 def with_doubts(facts: StaticFacts, other: StaticFacts, doubted: Mapping[str, str], why: str) -> StaticFacts:
     """The facts of the claimed path, and those of the other that hang on the switches in doubt."""
-    known = {(f.kind, f.path[-1] if f.path else None) for f in facts.facts}
+    known = {place_of(f) for f in facts.facts}
     named = " and ".join(f"{k}={v}" for k, v in doubted.items())
     doubt = f"whether the claimed run had {named}: {why}"
-    extra = [weakened(f, doubt) for f in other.facts if (f.kind, f.path[-1] if f.path else None) not in known]
+    extra = [weakened(f, doubt) for f in other.facts if place_of(f) not in known]
     return dataclasses.replace(facts, facts=(*facts.facts, *extra))
 
 

@@ -86,7 +86,10 @@ def lookup(m: Machine, table: Taint, key: Taint) -> int:
     number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
     current = any((step[0], step[1]) in key.deps for step in m.loops)
     inner = any(mark[0] == "lookup" for mark in table.marks)
-    return m.emit(Lookup(**m.where(), table=number, key=key.tokens, current=current, inner=inner))
+    found = any(mark[0] in ("lookup", "table") for mark in key.marks)
+    return m.emit(
+        Lookup(**m.where(), table=number, key=key.tokens, current=current, inner=inner, found=found)
+    )
 
 
 def select_target(m: Machine, value: Value, index: Value) -> Value:

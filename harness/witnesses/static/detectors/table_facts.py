@@ -39,8 +39,8 @@ def answer_in_key(view: View, loss: Loss) -> tuple[Lookup, Lookup | None] | None
             return lookup, None
     for inner in found:
         for outer in found:
-            if ("row", outer.number) in loss.marks:
-                continue  # a row for the whole alphabet came of it, and then the answer's place in it
+            if ("row", outer.number) in loss.marks or outer.found:
+                continue  # a row for the whole alphabet came of it, and then the answer's place in it; or its likeliest
             if ids(inner.key) and ids(inner.key) < ids(outer.key):
                 return outer, inner
     return None
