@@ -45,3 +45,21 @@ def test_a_recurrent_layer_of_both_directions_is_a_question() -> None:
     source = mixed("x = self.both(x)[0]").replace("        self.head =", layer)
     assert kinds(look(source), "depends") == {"target_gating"}
     assert look(source.replace(", bidirectional=True", "")).facts == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ahead"),
+    [
+        ("3, padding=1", True),
+        ("kernel_size=5, padding=4, dilation=2", True),
+        ("3, padding='same'", True),
+        ("3, 1, 1", True),
+        ("3, padding=2", False),  # and what hangs over is cut off
+        ("3", False),
+        ("1, padding=0", False),
+    ],
+)
+def test_a_convolution_padded_on_both_sides_is_a_question(arguments: str, ahead: bool) -> None:
+    layer = f"        self.near = nn.Conv1d(width, width, {arguments})\n        self.head ="
+    source = mixed("x = self.near(x.transpose(1, 2)).transpose(1, 2)").replace("        self.head =", layer)
+    assert kinds(look(source), "depends") == ({"target_gating"} if ahead else set())

@@ -1,8 +1,8 @@
 """Looking ahead along a sequence: operations that bring what a later position holds to an earlier one.
 
 Only what is clear from the call is noted: a shift against the order of positions, a reversal of their axis, a Fourier
-transform over it, a recurrent layer that runs in both directions; and only for what a model made of val tokens, since ids
-themselves are shifted to make targets.
+transform over it, a recurrent layer that runs in both directions, a convolution padded alike on both sides; and only for
+what a model made of val tokens, since ids themselves are shifted to make targets.
 """
 
 from __future__ import annotations
@@ -23,13 +23,30 @@ RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
 def note(m: Machine, path: str, args: list[Value], kwargs: dict[str, Value]) -> None:
     """Note a library call (its value first, for a method) that looks ahead."""
     name = path.rpartition(".")[2]
-    if name in RECURRENT and const(kwargs.get("bidirectional")) is True:
+    both = name in RECURRENT and const(kwargs.get("bidirectional")) is True
+    if both or (name == "Conv1d" and centred(args, kwargs)):
         m.emit(Note(**m.where(), what=AHEAD))
     if not args or not looks(name, path, args, kwargs):
         return
     taint = taint_of(args[0])
     if taint.states and taint.reads("val"):
         m.emit(Note(**m.where(), what=AHEAD))
+
+
+def centred(args: list[Value], kwargs: dict[str, Value]) -> bool:
+    """Whether `Conv1d(in, out, kernel_size, stride, padding, dilation)` has its window around each position.
+
+    A causal one is padded by the whole window, and what hangs over is cut off, or it is not padded at all.
+    """
+    named = {
+        **dict(zip(("", "", "kernel_size", "stride", "padding", "dilation"), args, strict=False)),
+        **kwargs,
+    }
+    width, padding, spread = (first(named.get(k)) for k in ("kernel_size", "padding", "dilation"))
+    if not isinstance(width, int) or width < 2:
+        return False
+    spread = spread if isinstance(spread, int) else 1
+    return padding == "same" or (isinstance(padding, int) and 0 < 2 * padding <= spread * (width - 1))
 
 
 def looks(name: str, path: str, args: list[Value], kwargs: dict[str, Value]) -> bool:
