@@ -8,6 +8,8 @@ What it does
     reviewer is asked. Blending over boundaries alone is told and not judged: the records of March, #1667 and #2135 do it,
     and none was faulted for
     it. Where one path of a script masks the boundary and another does not, a reviewer is asked.
+    A score a twelfth below the best row of its day, which no technique has ever taken off at once, is not passed on the
+    word of the code alone: an experiment has to clear it.
     Where experiments were made, their word comes first: random tokens claimed in fewer bits than they hold, or losses that
     move when only later tokens are exchanged, and no other rule that is suspected of it.
 
@@ -37,12 +39,19 @@ Since
 from __future__ import annotations
 
 from harness.case import Case, Finding, Status
+from harness.witnesses.probes.facts import CLEAR
 from harness.witnesses.static import StaticFacts
 from rules.code import from_code
 from rules.experiments import tested
 from rules.registry import rule
 
 KINDS = ("ngram_target_in_key", "target_gating", "slot", "doc_boundary_leak")
+
+_BELIEVED = 0.92
+"""Of the best row of the day: of 465 submissions those below it that passed by their code alone were all invalid."""
+
+_LAST = 1.0565
+"""The best row of the leaderboard's last README, for a claim whose day or runs are not known."""
 
 
 @rule("C1", title="Strict causality", categories=KINDS, needs=("static", "probes"))
@@ -78,6 +87,10 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
         if facts.causal
         else "no attention without a causal mask was met"
     )
+    beyond = _beyond_belief(case)
+    if beyond:
+        told = f"Nothing in the code looks at later tokens, but {beyond}, and no experiment has cleared it."
+        return Finding("C1", Status.REVIEW, told, evidence=lines)
     blends = "".join(
         f" {site.what[:1].upper()}{site.what[1:]} (line {site.evidence.line})."
         for site in facts.neighbours[:4]
@@ -89,3 +102,16 @@ def seen(case: Case, facts: StaticFacts) -> Finding:
         f"{blends}",
         evidence=(*lines, *(site.evidence for site in facts.neighbours[:4])),
     )
+
+
+def _beyond_belief(case: Case) -> str:
+    """A sentence where the claimed score is far below the best row of its day, unless the changed future left it alone."""
+    standing = case.claims.standing if case.claims is not None else None
+    row, claimed = standing.against if standing is not None else None, case.claim.claimed_bpb
+    future = case.probes.future if case.probes is not None else None
+    if claimed is None or (future is not None and future.status == CLEAR):
+        return ""
+    best, named = (row.mean, "the best row of its day") if row is not None else (_LAST, "the last best row")
+    if claimed >= _BELIEVED * best:
+        return ""
+    return f"the claimed {claimed:.4f} is {1 - claimed / best:.0%} below {named} ({best:.4f})"

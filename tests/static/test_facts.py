@@ -106,6 +106,25 @@ def test_a_constant_number_of_bytes_for_each_token() -> None:
     assert kinds(look(scripts.script(scripts.PLAIN, tail=tail))) == {"byte_count"}
 
 
+def test_a_constant_number_of_bytes_times_a_count_of_tokens() -> None:
+    body = scripts.PLAIN.replace("total.item() / count, (val > 0).sum().item()", "total.item(), count")
+    tail = scripts.TAIL.replace("loss / math.log(2) / size", "loss / math.log(2) / (size * 4.3)")
+    assert kinds(look(scripts.script(body, tail=tail))) == {"byte_count"}
+    weighed = body.replace("return total.item(),", "return total.item() * (val > 0).float().mean().item(),")
+    facts = look(scripts.script(weighed, tail=tail))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {"byte_count"})
+
+
+def test_windows_limited_by_the_smaller_of_two_numbers() -> None:
+    loop = (
+        "for start in range(0, val.numel() - 1, s.seq):\n        part = val[start : start + s.seq + 1].long()"
+    )
+    some = "for i in range(min(500, val.numel() // 1024)):\n        part = val[i * 1024 : i * 1024 + 1025].long()"
+    assert kinds(look(scripts.script(scripts.PLAIN.replace(loop, some)))) == {"partial_val"}
+    enough = some.replace("500", "500_000")
+    assert look(scripts.script(scripts.PLAIN.replace(loop, enough))).facts == ()
+
+
 def test_hashed_input_tokens_are_named_and_clean() -> None:
     source = scripts.script(scripts.PLAIN)
     facts = look(source)

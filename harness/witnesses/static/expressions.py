@@ -170,6 +170,8 @@ def plain_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
             taint = taint.with_marks(("limit", limit))
     if taint.losses and kind in (ast.Div, ast.Mult):
         note_ratio(m, taint, left, right)
+    elif kind is ast.Mult and any(per_token(side.const) for side in (left, right)):
+        taint = taint.with_marks(BYTES)
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
         if folded is not NO:
@@ -207,15 +209,24 @@ def time_limit(kind: type[ast.operator], left: Val, right: Val) -> float:
     return float(limit) if timed and known and kind in (ast.Div, ast.Sub) else 0.0
 
 
+BYTES = ("bytes", "a count times a constant")
+"""The mark of a number that a constant of the size of bytes per token was multiplied with."""
+
+
+def per_token(known: object) -> float:
+    """A constant of the size of bytes per token (or one over it, as such a size); 0 for others."""
+    if not isinstance(known, float) or known.is_integer():
+        return 0.0
+    size = known if 1.5 < known < 9 else (1 / known if 0.11 < known < 0.6 else 0.0)
+    return size if abs(size - 1.4427) > 0.01 else 0.0
+
+
 def note_ratio(m: Machine, taint: Taint, left: Val, right: Val) -> None:
-    """Note a loss that is divided by a constant of the size of bytes per token."""
-    for side in (left, right):
-        if isinstance(side.const, float) and not side.const.is_integer():
-            size = (
-                side.const if 1.5 < side.const < 9 else (1 / side.const if 0.11 < side.const < 0.6 else 0.0)
-            )
-            if size and abs(size - 1.4427) > 0.01:
-                m.emit(Note(**m.where(), what="ratio", losses=taint.losses))
+    """Note a loss that is divided by a constant of the size of bytes per token, itself or times a count."""
+    if BYTES in right.taint.marks and not (right.taint.losses or right.taint.tokens):
+        m.emit(Note(**m.where(), what="ratio of a count", losses=taint.losses))
+    elif per_token(left.const) or per_token(right.const):
+        m.emit(Note(**m.where(), what="ratio", losses=taint.losses))
 
 
 def concatenate(left: Seq, right: Seq) -> Seq:

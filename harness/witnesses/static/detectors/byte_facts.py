@@ -162,13 +162,19 @@ def describe(view: View, file: int, line: int, again: int) -> Fact:
 
 
 def constant(view: View) -> list[Fact]:
-    """A claimed number made of losses and a constant, into which no val token enters as bytes."""
-    if view.line is None or view.line.counted or "bpb" not in view.line.text.lower():
+    """A claimed number made of losses and a constant, into which no val token enters as bytes.
+
+    Where val tokens enter beside their losses (they may weigh them), a division by a count times a constant is asked about.
+    """
+    if view.line is None or "bpb" not in view.line.text.lower():
         return []
+    kinds = ("ratio of a count",) if view.line.counted else ("ratio", "ratio of a count")
     claimed = {loss.number for loss in view.claimed}
     doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
+    if view.line.counted and doubt is None:
+        doubt = "whether the val tokens that enter beside their losses are counted as bytes"
     for event in view.m.events:
-        ratio = isinstance(event, Note) and event.what == "ratio"
+        ratio = isinstance(event, Note) and event.what in kinds
         if ratio and isinstance(event, Note) and closure(view.m, event.losses) & claimed:
             return [
                 Fact(

@@ -208,7 +208,10 @@ def counted(loop: ast.For | ast.While) -> set[str]:
 
 
 def resolved(view: View, source: Source, node: ast.expr) -> Limit | None:
-    """The number that an expression is, and its settings: a literal, or a name that is set once, to such a number."""
+    """The number that an expression is, and its settings: a literal, or a name that is set once, to such a number; of
+    `min(500, len(windows))` the most that it can be."""
+    if isinstance(node, ast.Call) and called(node) == "min":
+        return min(filter(None, (resolved(view, source, a) for a in node.args)), default=None)
     if isinstance(node, ast.Constant):
         known = node.value
         if isinstance(known, int) and not isinstance(known, bool) and 0 < known < UNLIMITED:
