@@ -13,6 +13,7 @@ from harness.intake.claimed_settings import claimed_settings, runs_script
 from harness.intake.commands import Command, commands_in
 from harness.intake.environment import Environment
 from harness.intake.hardware import other_hardware
+from harness.intake.prose import named_settings
 from harness.intake.tool import tool_beside
 from harness.intake.track import called_non_record
 from harness.witnesses.claims.log import Log, Size
@@ -55,6 +56,7 @@ def claimed_configuration(submission: Submission) -> Claim:
         _mentions(submission, value),
         f"{PurePosixPath(submission.folder).name} {line.log.path if line else ''}",
         _copies(believed, logs) if believed else (),
+        named_settings(_readme(submission), _readme_name(submission) or ""),
     )
     if line is not None:
         notes.append(line.how)
@@ -192,10 +194,17 @@ def _readme_scores(submission: Submission) -> list[Claimed]:
     return [s for s in scores if s.decimals >= 4 or s.value > _SMALL][:8]
 
 
+def _readme_name(submission: Submission) -> str | None:
+    """The README at the top of the folder."""
+    return next(
+        (n for n in sorted(submission.files) if "/" not in n and n.lower().startswith("readme")), None
+    )
+
+
 def _readme(submission: Submission) -> str:
     """The text of the README at the top of the folder; empty without one."""
-    names = [n for n in sorted(submission.files) if "/" not in n and n.lower().startswith("readme")]
-    return read_text(submission, names[0])[:100_000] if names else ""
+    name = _readme_name(submission)
+    return read_text(submission, name)[:100_000] if name else ""
 
 
 def _mentions(submission: Submission, value: float | None) -> list[int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from harness.case import Setting
+from harness.case import Evidence, Setting
 from harness.intake.commands import Command
 from harness.intake.conversion import FAILURES, Unknown, same_value
 from harness.intake.environment import Environment
@@ -163,8 +163,12 @@ def claimed_settings(
     mentions: Sequence[int],
     title: str = "",
     copies: Sequence[Log] = (),
+    prose: Mapping[str, tuple[str, Evidence]] | None = None,
 ) -> Settings:
     """Merge the claimed log's printed settings with at most one command; `copies` are further logs of the same run.
+
+    Where there is no command, what the README names in its `prose` stands in for it; a feature that it only names so is in
+    doubt.
 
     The log wins where it speaks. Of the commands the one is taken that contradicts the log least, run
     scripts before the README, and of the README's the one whose features the submission's `title` names,
@@ -192,11 +196,37 @@ def claimed_settings(
     shown, ambiguous = _apply_proofs(environment, log, copies, settings, printed, notes)
     ambiguous += _ambiguities(environment, command, rivals, printed)
     ambiguous += _unsaid(environment, settings, shown, title)
+    if command is None and prose:
+        ambiguous += _add_prose(environment, prose, settings, notes)
     source = "log" if printed else kind if command is not None else "default"
     argv = _arguments(environment, command)
     return Settings(
         source, tuple(settings[n] for n in sorted(settings)), argv, tuple(ambiguous), tuple(notes)
     )
+
+
+def _add_prose(
+    environment: Environment,
+    prose: Mapping[str, tuple[str, Evidence]],
+    settings: dict[str, Setting],
+    notes: list[str],
+) -> list[str]:
+    """Take what the README names and nothing else tells; a sentence for each switch of a feature among it."""
+    doubts = []
+    for name, (value, evidence) in prose.items():
+        if name in settings or name not in environment.variables or is_machine(name, value):
+            continue
+        worth = _worth(environment, name, value)
+        if _ONLY_PART.search(name) or worth is None or worth == _worth(environment, name, None):
+            continue
+        if _FEATURE.search(name) and _is_switch(name) and value in _ON:
+            doubts.append(
+                f"{evidence.file}:{evidence.line} names {name}={value}, and no log or command says that it was"
+            )
+            continue
+        settings[name] = Setting(name, value, evidence)
+        notes.append(f"{name}={value}: {evidence.file}:{evidence.line} names it, and no command sets it")
+    return doubts
 
 
 def _apply_proofs(

@@ -379,3 +379,20 @@ def test_a_small_file_beside_is_not_the_script_that_a_log_embeds(submit: Callabl
     assert claimed_configuration(submit(newer, submission__json={"val_bpb": 1.2345}, **files)).log == "a.log"
     files["helper__py"] = older
     assert claimed_configuration(submit(newer, submission__json={"val_bpb": 1.2345}, **files)).log is None
+
+
+def test_settings_that_the_readme_names_without_a_command(submit: Callable[..., Submission]) -> None:
+    script = SCRIPT.replace(
+        'eval_only = os.environ.get("EVAL_ONLY", "")', 'mode = os.environ.get("EVAL_MODE", "sliding")'
+    )
+    readme = (
+        "Scored by `EVAL_MODE=ngram`, with `NUM_LAYERS=9`.\nThe baseline has `EMBED_LR=0.5`.\n"
+        "`TTT_LR=0.1` in one place\nand `TTT_LR=0.2` in another. `TTT_ENABLED=1`.\n```\nTTT_FREEZE_BLOCKS=3\n```\n"
+    )
+    claim = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, README__md=readme))
+    assert settings(claim) == {"EVAL_MODE": "ngram", "TTT_FREEZE_BLOCKS": "3"}
+    assert ["README.md:4 names TTT_ENABLED=1" in doubt for doubt in claim.ambiguous] == [True]
+    command = f"{readme}```\nSWA_ENABLED=0 torchrun train_gpt.py\n```\n"
+    told = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, README__md=command))
+    assert settings(told) == {"SWA_ENABLED": "0"}
+    assert told.ambiguous == ()
