@@ -171,6 +171,7 @@ class Machine:
         self.inside = False
         self.version = 0
         self.pivots: set[int] = set()
+        self.sieves: dict[int, tuple[int, int]] = {}  # conditions that can sift val: where they stand
         self.reached_leaves: frozenset[int] = EMPTY
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.intake import syntax
-from harness.witnesses.static import cursors, losses, operators
+from harness.witnesses.static import cursors, losses, operators, sifting
 from harness.witnesses.static.events import Branch, Loss, Update
 from harness.witnesses.static.machine import Env, Machine, unknown
 from harness.witnesses.static.values import (
@@ -87,6 +87,7 @@ def augmented(m: Machine, node: ast.AugAssign, env: Env) -> int:
 
     target = node.target
     value = evaluate(m, node.value, env)
+    sifting.add(m, value)
     if isinstance(target, ast.Subscript):
         container = evaluate(m, target.value, env)
         index = evaluate(m, target.slice, env)
@@ -171,6 +172,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     """Run both arms of a condition that is not known and join what they leave."""
     number = m.fresh()
     outside = depends(test)
+    sifting.ask(m, number, node.test, test)
     picked = CLEAN if tallies(node, env) else compared(m, node.test, test, env)
     before = dict(env.vars)
     m.guards.append((number, True, outside))

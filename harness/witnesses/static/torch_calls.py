@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.witnesses.static import losses, methods, streams, tables, updates
+from harness.witnesses.static import losses, methods, shares, streams, tables, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, elements, unknown
@@ -296,6 +296,7 @@ def bincount(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     "torch.distributed.reduce_scatter_tensor",
 )
 def nothing(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    shares.together(m, [*args, *kwargs.values()])
     if len(args) > 1 and isinstance(args[0], Val) and isinstance(args[1], Val) and args[0].own is None:
         args[0].taint = args[0].taint | taint_of(args[1])
     return Val()
@@ -308,6 +309,7 @@ def nothing(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     "torch.distributed.scatter",
 )
 def all_gather(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    shares.together(m, args)
     if len(args) > 1:
         spread_to(args[0], args[1])
     return Val()
@@ -315,6 +317,7 @@ def all_gather(m: Machine, args: Args, kwargs: Kwargs) -> Value:
 
 @models("torch.distributed.gather", "torch.distributed.gather_object")
 def gather_to(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+    shares.together(m, args)
     target = args[1] if len(args) > 1 else kwargs.get("gather_list", kwargs.get("object_gather_list"))
     if args and target is not None:
         spread_to(target, args[0])
