@@ -77,3 +77,63 @@ def evaluate(s, net, val):
 def test_shares_that_are_not_brought_together_are_a_question(together: str, asked: bool) -> None:
     facts = look(scripts.script(SHARED.replace("TOGETHER", together)))
     assert (kinds(facts), kinds(facts, "depends")) == (set(), {"partial_val"} if asked else set())
+
+
+BEST = """
+import io
+import zlib
+
+def pack(state, clip):
+    raw = io.BytesIO()
+    torch.save({k: v * clip for k, v in state.items()}, raw)
+    return zlib.compress(raw.getvalue())
+
+def unpack(blob):
+    return torch.load(io.BytesIO(zlib.decompress(blob)))
+
+def choose(s, net, val):
+    state = {k: v.clone() for k, v in net.state_dict().items()}
+    best, kept = float("inf"), b""
+    for clip in (1.0, 0.98, 0.95, 0.9, 0.85):
+        tried = pack(state, clip)
+        net.load_state_dict(unpack(tried))
+        loss, _ = evaluate(s, net, val)
+        if KEEP:
+            best, kept = loss, tried
+    net.load_state_dict(unpack(kept))
+"""
+CLIMB = """
+def choose(s, net, val):
+    best, _ = evaluate(s, net, val)
+    for p in net.parameters():
+        before = p.data.clone()
+        p.data += 0.02 * torch.randn_like(p)
+        loss, _ = evaluate(s, net, val)
+        if KEEP:
+            best = loss
+        else:
+            p.data.copy_(before)
+"""
+
+
+@pytest.mark.parametrize("way", [BEST, CLIMB])
+@pytest.mark.parametrize(("keep", "asked"), [("loss < best", True), ("clock() < 9", False)])
+def test_weights_chosen_by_their_loss_on_val_are_a_question(way: str, keep: str, *, asked: bool) -> None:
+    tail = scripts.TAIL.replace("    loss, size", "    choose(s, net, val)\n    loss, size")
+    facts = look(scripts.script(scripts.PLAIN + way.replace("KEEP", keep), tail=tail))
+    assert kinds(facts) == set()
+    assert kinds(facts, "depends") == ({"val_calibration"} if asked else set())
+
+
+def test_a_chunk_s_own_loss_may_undo_its_update() -> None:
+    body = scripts.SCORE_FIRST.replace(
+        "total += net(x, y).sum()", "scored = net(x, y).sum()\n            total += scored"
+    )
+    body += "\n"
+    undone = body.replace(
+        "            opt.step()\n" if "            opt.step()\n" in body else "        opt.step()\n",
+        "        opt.step()\n        if scored > 9.5 * y.numel():\n            net.head.weight.data.mul_(0.99)\n",
+    )
+    assert undone != body
+    facts = look(scripts.script(undone))
+    assert "val_calibration" not in kinds(facts) | kinds(facts, "depends")

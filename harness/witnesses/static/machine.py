@@ -7,6 +7,7 @@ rules for expressions, statements, calls and library functions are in the module
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -134,6 +135,15 @@ class Source:
         return "\n".join(self.lines[node.lineno - 1 : node.end_lineno])
 
 
+@dataclasses.dataclass(frozen=True)
+class Sieve:
+    """A condition on val tokens or on the `losses` of some: where it stands."""
+
+    file: int
+    line: int
+    losses: frozenset[int]
+
+
 class Machine:
     """State shared by all evaluation."""
 
@@ -171,7 +181,7 @@ class Machine:
         self.inside = False
         self.version = 0
         self.pivots: set[int] = set()
-        self.sieves: dict[int, tuple[int, int]] = {}  # conditions that can sift val: where they stand
+        self.sieves: dict[int, Sieve] = {}  # conditions that can sift val
         self.reached_leaves: frozenset[int] = EMPTY
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []

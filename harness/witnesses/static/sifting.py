@@ -1,4 +1,4 @@
-"""Sums of losses that a condition on val tokens or on the losses themselves lets through: what it keeps out is not scored.
+"""What a condition on val tokens or on their losses decides: which losses enter a sum, and which weights are kept.
 
 A condition sifts where it compares with something that is not next to nothing (`share > 0.05`, `loss > 1.5 * mean`), or
 asks whether something was met before (`key in seen`). `n > 0` and `mask.any()` ask whether there is anything to add.
@@ -10,11 +10,14 @@ import ast
 
 from harness.intake import syntax
 from harness.witnesses.static.events import Loss, Note
-from harness.witnesses.static.machine import Machine
-from harness.witnesses.static.values import Taint, Value, taint_of
+from harness.witnesses.static.machine import Machine, Sieve
+from harness.witnesses.static.values import Map, Taint, Val, Value, taint_of
 
 SIFTED = "losses added under a condition"
 """What a note says of such a sum; its losses are those added."""
+
+CHOSEN = "weights chosen by losses"
+"""What a note says of a state that such a condition decides on; its losses are those that were compared."""
 
 _NEXT_TO_NOTHING = (None, True, False, -1, 0, 1, 2, "")
 _BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
@@ -24,12 +27,12 @@ def ask(m: Machine, number: int, test: ast.expr, value: Value) -> None:
     """Remember a condition that is taken both ways, where it can sift val."""
     taint = taint_of(value)
     if (taint.reads("val") or of_val(m, taint)) and any(sifts(part) for part in parts(test)):
-        m.sieves[number] = (m.file, test.lineno)
+        m.sieves[number] = Sieve(m.file, test.lineno, of_val(m, taint))
 
 
-def of_val(m: Machine, taint: Taint) -> bool:
-    """Whether losses of val tokens are in it."""
-    return any(isinstance(e := m.events[n], Loss) and e.on_val for n in taint.losses)
+def of_val(m: Machine, taint: Taint) -> frozenset[int]:
+    """The losses of val tokens in it."""
+    return frozenset(n for n in taint.losses if isinstance(e := m.events[n], Loss) and e.on_val)
 
 
 def parts(test: ast.expr) -> list[ast.expr]:
@@ -64,3 +67,36 @@ def add(m: Machine, value: Value) -> None:
     ways = [(n, way) for n, way, _ in m.guards if n in m.sieves]
     if ways:
         m.emit(Note(**m.where(), what=SIFTED, losses=taint.losses))
+
+
+def keep(m: Machine, number: int, before: dict[str, Value], joined: dict[str, Value]) -> None:
+    """Mark what a condition on losses assigned: `if loss < best: best, state = loss, tried`."""
+    if number not in m.sieves or not m.sieves[number].losses:
+        return
+    mark = ("chosen", number)
+    for name, value in joined.items():
+        if value is before.get(name):
+            continue
+        if isinstance(value, Val) and not (value.storage or value.own):
+            joined[name] = value.tinted(value.taint.with_marks(mark))
+        elif isinstance(value, Map):
+            joined[name] = value.view(value.taint.with_marks(mark))
+
+
+def written(m: Machine, taint: Taint) -> Taint:
+    """The taint of a container that is written to while a condition on losses holds."""
+    marks = [("chosen", n) for n, _, _ in m.guards if n in m.sieves and m.sieves[n].losses]
+    return taint.with_marks(*marks) if marks else taint
+
+
+def chosen(taint: Taint) -> frozenset[tuple[str, object]]:
+    """The marks of the conditions on losses that chose a value."""
+    return frozenset(mark for mark in taint.marks if mark[0] == "chosen")
+
+
+def set_state(m: Machine, brought: Taint) -> None:
+    """Note that weights are set to what a condition on losses chose, or where one holds."""
+    numbers = {n for n, _, _ in m.guards} | {mark[1] for mark in chosen(brought)}
+    losses = frozenset(loss for n in numbers if n in m.sieves for loss in m.sieves[n].losses)
+    if losses:
+        m.emit(Note(**m.where(), what=CHOSEN, losses=losses))

@@ -196,6 +196,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     else:
         env.vars = join_scopes(after_first, after_second)
         mark_choices(test, before, env.vars, after_first, after_second)
+        sifting.keep(m, number, before, env.vars)
         if picked is not CLEAN:
             mark_picked(picked, before, env.vars)
     return first | second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.witnesses.static import sifting
 from harness.witnesses.static.events import Read
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.values import CLEAN, EMPTY, Seq, Taint, Token, Val, Value, taint_of, text_of
@@ -122,5 +123,5 @@ def write_file(m: Machine, file: Value, value: Value) -> None:
         return
     key = text_of(file).rpartition("/")[2]
     deps = taint.deps if taint.tokens else EMPTY
-    kept = Taint(taint.tokens, EMPTY, taint.updates, EMPTY, EMPTY, deps)
+    kept = Taint(taint.tokens, EMPTY, taint.updates, EMPTY, sifting.chosen(taint), deps)
     m.disk[key] = m.disk.get(key, CLEAN) | kept

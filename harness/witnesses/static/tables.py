@@ -6,6 +6,7 @@ the score. What is in the key decides whether the table knows the answer.
 
 from __future__ import annotations
 
+from harness.witnesses.static import sifting
 from harness.witnesses.static.events import Lookup, Update
 from harness.witnesses.static.machine import Machine, choose, unknown
 from harness.witnesses.static.values import (
@@ -108,6 +109,7 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
 
         updates.in_place(m, container, brought | chosen, overwrite=overwrite)
         return
+    container.taint = sifting.written(m, container.taint)
     masked = not brought.tokens and is_row(container)
     passing = beside_scores(container) or copies_entry(container, chosen, brought)
     if is_key(chosen) and not masked and lasting(m, container.born) and not passing:
@@ -283,6 +285,7 @@ def dictionary_write(m: Machine, container: Map, key: Value, value: Value) -> No
 
     chosen = taint_of(key)
     indexing.put_item(m, container, key, value)
+    container.taint = sifting.written(m, container.taint)
     if is_key(chosen) and lasting(m, container.born):
         number = next((mark[1] for mark in container.taint.marks if mark[0] == "table"), None) or m.fresh()
         update = m.emit(

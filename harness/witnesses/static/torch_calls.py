@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.witnesses.static import losses, methods, shares, streams, tables, updates
+from harness.witnesses.static import losses, methods, shares, sifting, streams, tables, updates
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, elements, unknown
@@ -39,7 +39,10 @@ def load(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if streams.stream_of(text) and text.endswith((".bin", ".pt", ".npy")) and "fineweb" in text:
         return streams.read_tokens(m, source)
     streams.note_file(m, text, streams.stored(m, text))
-    taint = streams.stored(m, text) | Taint(deps=taint_of(source).deps, updates=taint_of(source).updates)
+    given = taint_of(source)
+    taint = streams.stored(m, text) | Taint(
+        deps=given.deps, updates=given.updates, marks=sifting.chosen(given)
+    )
     return Val(taint=taint)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.witnesses.static import parts
+from harness.witnesses.static import parts, sifting
 from harness.witnesses.static.events import Loss, Update
 from harness.witnesses.static.machine import Machine
 from harness.witnesses.static.mixing import roots
@@ -141,6 +141,7 @@ def in_place(m: Machine, value: Val, brought: Taint, *, overwrite: bool) -> None
         value.low = value.high = None
         value.taint = brought if overwrite else value.taint | brought
         return
+    sifting.set_state(m, brought)
     from_val = frozenset(n for n in brought.losses if isinstance(e := m.events[n], Loss) and e.targets)
     reads = frozenset(t for t in brought.tokens if t.stream in ("val", "train"))
     came = Taint(reads, from_val, brought.updates, EMPTY, EMPTY, brought.deps)
@@ -192,6 +193,7 @@ def complete(obj: Obj, depth: int = 0) -> bool:
 
 def load_state(m: Machine, owner: Obj, brought: Taint) -> None:
     """`load_state_dict`: the state is what the given one is."""
+    sifting.set_state(m, brought)
     forget_inside(owner)
     owner.updates = brought.updates
     tokens = frozenset(t for t in brought.tokens if t.stream in ("val", "?"))

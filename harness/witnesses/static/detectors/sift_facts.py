@@ -1,26 +1,54 @@
-"""partial_val: a condition on val tokens or on their losses decides which losses enter the claimed sum."""
+"""partial_val, val_calibration: a condition on val decides which losses enter the claimed sum, or which weights score."""
 
 from __future__ import annotations
 
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.facts import DEPENDS, Fact
-from harness.witnesses.static.sifting import SIFTED
+from harness.witnesses.static.sifting import CHOSEN, SIFTED
 from harness.witnesses.static.updates import closure
 from harness.witnesses.static.view import View
 
 
 def detect(view: View) -> list[Fact]:
+    """What is left out of the sum, and what is chosen before it is made."""
+    return [*left_out(view), *chosen(view)]
+
+
+def chosen(view: View) -> list[Fact]:
+    """The first line that sets weights by losses of val that do not enter the claimed number."""
+    claimed = {loss.number for loss in view.claimed}
+    for event in view.m.events:
+        if not (isinstance(event, Note) and event.what == CHOSEN) or event.number > max(claimed, default=0):
+            continue
+        if closure(view.m, event.losses) & claimed:
+            continue  # scored before they decide
+        return [
+            Fact(
+                "val_calibration",
+                DEPENDS,
+                f"weights are kept or dropped by their loss on val tokens (line {event.line}) before the claimed score is "
+                "taken of the same tokens",
+                (view.lines.of(event), view.lines.of(view.claimed[0])),
+                "whether choosing among weights so counts as fitting them to the validation set",
+                unreached=True,
+            )
+        ]
+    return []
+
+
+def left_out(view: View) -> list[Fact]:
     """One fact for each condition of which one outcome alone adds losses to the claimed number."""
     claimed = {loss.number for loss in view.claimed}
     ways: dict[tuple[int, int], set[bool]] = {}
     first: dict[tuple[int, int], Note] = {}
+    sieves = {number: (held.file, held.line) for number, held in view.m.sieves.items()}
     for event in view.m.events:
         if not (isinstance(event, Note) and event.what == SIFTED and closure(view.m, event.losses) & claimed):
             continue
         for number, way, _ in event.guards:
-            if number in view.m.sieves:
-                ways.setdefault(view.m.sieves[number], set()).add(way)
-                first.setdefault(view.m.sieves[number], event)
+            if number in sieves:
+                ways.setdefault(sieves[number], set()).add(way)
+                first.setdefault(sieves[number], event)
     return [fact(view, place, first[place]) for place in sorted(ways) if len(ways[place]) == 1]
 
 
