@@ -89,7 +89,9 @@ def evaluate(s, net, val):
         total -= np.log(mixed[np.arange(size - known), ids[at + known + 1 : at + size + 1]]).sum()
         count += size - known
         rows.learn(ids, at + known, at + size)
-    return total / count, (val > 0).sum().item()
+    both = torch.tensor([total, count])
+    torch.distributed.all_reduce(both)
+    return both[0].item() / both[1].item(), (val > 0).sum().item()
 """
 
 
