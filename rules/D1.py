@@ -7,6 +7,8 @@ What it does
     window may be scored twice by the same state. Anything else that is missing is named. The code is asked as well: for a
     slice of val that ends at a constant, positions drawn at random, a loop that stops after a number of batches, or when a
     clock has run out: the last is a question where the log does not show that the evaluation took less time than that.
+    Losses that are added only where a condition on val tokens or on the losses holds, and shares of several processes that
+    no reduction brings together, are questions too: a small run in one process may show neither.
 
 Why it breaks the score
     The challenge is scored on the fixed set of the first 50,000 documents. A subset is another test, and a chosen subset

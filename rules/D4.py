@@ -3,7 +3,8 @@
 What it does
     Follows the source for val targets that are compared with the contents of a file (a stored prefix of the answers), and
     for val tokens that reach the weights without a loss: statistics of them that quantization or rescaling uses, before
-    those tokens are scored. Training on val tokens is C3's matter.
+    those tokens are scored. Training on val tokens is C3's matter. Weights that are kept or dropped by their loss on val
+    before the claimed score are a question: choosing fits them, and nobody has ruled how much of it is too much.
 
 Why it breaks the score
     A submission is a compressor of text it has not seen. Answers that are shipped beside it cost bytes, but they are

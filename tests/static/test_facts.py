@@ -317,6 +317,18 @@ def test_c_code_whose_gate_looks_at_the_current_token(condition: str, found: boo
     source = GATE.replace("{condition}", condition)
     facts = examine(packed(scripts.script(body)), Claim(), {"hints.c": source})
     assert ("target_gating" in kinds(facts, "depends")) is found
+    other = source + "\nint plain(long n)\n{\n    return n;\n}\n"
+    aside = examine(
+        packed(scripts.script(body.replace("library.hints(", "library.plain("))), Claim(), {"hints.c": other}
+    )
+    assert "target_gating" not in kinds(aside, "depends")
+    through = other.replace("    return n;", "    hints(0, n, 0, 0);\n    return n;")
+    called = examine(
+        packed(scripts.script(body.replace("library.hints(", "library.plain("))),
+        Claim(),
+        {"hints.c": through},
+    )
+    assert ("target_gating" in kinds(called, "depends")) is found
 
 
 def test_a_line_with_just_the_claimed_words_is_never_replaced_by_another() -> None:

@@ -185,6 +185,7 @@ class Machine:
         self.reached_leaves: frozenset[int] = EMPTY
         self.clocks: list[tuple[int, int, int, float, tuple[int, ...]]] = []
         self.natives: list[tuple[str, int, int]] = []
+        self.called_natives: set[str] = set()  # functions of libraries that were called by name
         self.reached: set[tuple[int, int]] = set()
         self.calling: list[int] = []
         self.recursions: dict[int, int] = {}  # functions that call themselves, as loops

@@ -192,7 +192,7 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
     if name == "data_as":
         return value
     if any(mark[0] == "native" for mark in value.taint.marks):
-        return call_native(m, value, args, kwargs)
+        return call_native(m, value, name, args, kwargs)
     taint = taint_of(value)
     for argument in [*args, *kwargs.values()]:
         taint = combine(m, taint, taint_of(argument), name)
@@ -214,10 +214,11 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
     return result
 
 
-def call_native(m: Machine, value: Val, args: list[Value], kwargs: dict[str, Value]) -> Value:
+def call_native(m: Machine, value: Val, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """A function of a library written in C: what it writes into its arguments came from all of them."""
     from harness.witnesses.static import calling
 
+    m.called_natives.add(name)
     result = calling.opaque(m, value, args, kwargs)
     marks = [mark for mark in value.taint.marks if mark[0] == "native"]
     brought = taint_of(unknown(*args, *kwargs.values()))

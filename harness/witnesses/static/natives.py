@@ -87,3 +87,38 @@ def current_reads(text: str) -> list[tuple[str, int, str]]:
                 )
                 break
     return found[:MOST]
+
+
+FUNCTION = re.compile(r"^[A-Za-z_][\w\s\*]*?\b([A-Za-z_]\w*)\s*\(")
+
+
+def functions(rows: list[str]) -> dict[str, tuple[int, int]]:
+    """The functions of a C source: (first row, last row), counted from 1.
+
+    One begins where a name and a bracket stand at the beginning of a line that ends no statement, and goes on to the next.
+    """
+    starts = [
+        (found[1], number)
+        for number, row in enumerate(rows, 1)
+        if (found := FUNCTION.match(row))
+        and not row.rstrip().endswith(";")
+        and found[1] not in ("if", "for", "while")
+    ]
+    ends = [number - 1 for _, number in starts[1:]] + [len(rows)]
+    return {name: (first, last) for (name, first), last in zip(starts, ends, strict=True)}
+
+
+def reached(rows: list[str], called: set[str]) -> set[str] | None:
+    """The functions of a C source that the called ones come to; None where it is not known which are called."""
+    held = functions(rows)
+    todo = [name for name in held if name in called]
+    if not todo:
+        return None
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        first, last = held[name]
+        words = set(re.findall(r"\w+", "\n".join(rows[first - 1 : last])))
+        todo += [other for other in held if other in words and other not in found]
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.case import Evidence
 from harness.witnesses.static.facts import CERTAIN, DEPENDS, Fact
-from harness.witnesses.static.natives import sources
+from harness.witnesses.static.natives import functions, reached, sources
 from harness.witnesses.static.view import View
 
 SHARE = re.compile(
@@ -67,8 +67,12 @@ def spread(view: View, name: str | None, first: int, rows: list[str], doubt: str
 
 
 def gates(view: View, name: str | None, first: int, rows: list[str]) -> list[Fact]:
-    """What is written for a token under a condition on that very token."""
+    """What is written for a token under a condition on that very token, in a function that may be called."""
+    entered, held = reached(rows, view.m.called_natives), functions(rows)
     for condition, store in gated(rows):
+        inside = {n for n, (a, b) in held.items() if a <= condition <= b}
+        if entered is not None and inside and not inside & entered:
+            continue
         lines = tuple(at(view, name, first, n, rows[n - 1]) for n in (condition, store))
         return [
             Fact(
