@@ -301,3 +301,35 @@ def test_a_branch_that_only_another_machine_takes_is_not_silenced_by_a_run(machi
     found = [f for f in look(source).facts if f.kind == "train_on_val_before_score"]
     assert found
     assert all(f.certainty == "certain" or f.unreached for f in found)
+
+
+LEFT_OVER = """
+def fit(s, net, val):
+    tokens = read_all(s.train_files)
+    opt = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    step = 0
+    LOOP
+        batch = tokens[step * s.seq : (step + 1) * s.seq + 1].long()
+        net(batch[:-1][None], batch[1:][None]).mean().backward()
+        opt.step()
+        opt.zero_grad(set_to_none=True)
+        if step >= 2000 and step % 10 == 0:
+            at = int(torch.randint(0, val.numel() - s.seq - 1, ()))
+            part = val[at : at + s.seq + 1].long()
+            (0.1 * net(part[None, :-1], part[None, 1:]).mean()).backward()
+        step += 1
+"""
+
+
+@pytest.mark.parametrize("loop", ["while step < 5000:", "for _ in range(5000):"])
+def test_gradients_of_val_that_wait_for_the_next_round_s_step_are_found(loop: str) -> None:
+    tail = scripts.TAIL.replace(
+        "    fit(s, net)\n    val = read_all(s.val_files)\n",
+        "    val = read_all(s.val_files)\n    fit(s, net, val)\n",
+    )
+    source = scripts.script(scripts.PLAIN + LEFT_OVER.replace("LOOP", loop), tail=tail)
+    assert kinds(look(source)) & {"train_on_val_before_score", "multi_pass_rescore"}
+    cleared = source.replace(
+        "mean()).backward()\n        step", "mean()).backward()\n            opt.zero_grad()\n        step"
+    )
+    assert kinds(look(cleared)) == set()

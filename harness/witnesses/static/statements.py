@@ -294,7 +294,7 @@ def for_(m: Machine, node: ast.For | ast.AsyncFor, env: Env) -> int:
     first, rest = iterations(m, source)
     if first is None:
         return run_block(m, node.orelse, env)
-    before = len(m.events)
+    before, held = len(m.events), left_over(m)
     earlier = dict(env.vars)
     clean = without_val(env)
     ends = iteration(m, node, loop, 0, first, env)
@@ -303,8 +303,8 @@ def for_(m: Machine, node: ast.For | ast.AsyncFor, env: Env) -> int:
         tables = table_numbers(m, before)
         again = len(m.events)
         ends |= iteration(m, node, loop, 1, rest, env)
-        if table_numbers(m, again) - tables:
-            # A table came into being only now: one more iteration meets what is in it.
+        if table_numbers(m, again) - tables or left_over(m) - held:
+            # A table came into being only now, or gradients that no step met: one more iteration meets them.
             ends |= iteration(m, node, loop, 2, rest, env)
     elif rest is not None:
         widen(m, earlier, env)
@@ -440,10 +440,17 @@ def without_val(env: Env) -> set[str]:
 
 
 def tests_variable(node: ast.For | ast.AsyncFor) -> bool:
-    """Whether the body compares the loop's variable, so that first and later iterations go different ways."""
+    """Whether the body compares the loop's variable or a count of its own, so that later iterations go other ways."""
     cached = getattr(node, "_tests", None)
     if cached is None:
         names = {n.id for n in syntax.nodes(node.target) if isinstance(n, ast.Name)}
+        names |= {
+            n.target.id
+            for n in node.body
+            if isinstance(n, ast.AugAssign)
+            and isinstance(n.target, ast.Name)
+            and isinstance(n.value, ast.Constant)
+        }
         cached = any(
             isinstance(part, ast.Compare | ast.If | ast.IfExp)
             and any(
@@ -475,7 +482,8 @@ def while_(m: Machine, node: ast.While, env: Env) -> int:
     earlier = dict(env.vars)
     forever = False
     ends = 0
-    for number in (0, 1):
+    number, rounds, held = 0, 2, left_over(m)
+    while number < rounds:
         m.loops.append((loop, number, node, len(m.frames)))
         m.exits.append([])
         guards = len(m.guards)
@@ -496,10 +504,23 @@ def while_(m: Machine, node: ast.While, env: Env) -> int:
         ends |= status
         if not status & (NORMAL | CONTINUE):
             break
+        number += 1
+        if number == 2 and left_over(m) - held:
+            rounds = 3  # gradients that came last wait for the step of another round
     result = ends & (RETURN | RAISE)
     if ends & BREAK or not forever or not result:
         result |= NORMAL
     return result
+
+
+def left_over(m: Machine) -> frozenset[int]:
+    """The losses of val whose gradients no optimizer has stepped with yet."""
+    return frozenset(
+        n
+        for losses_ in m.pending.values()
+        for n in losses_
+        if isinstance(e := m.events[n], Loss) and e.on_val
+    )
 
 
 def note_while(m: Machine, node: ast.While, test: Value) -> None:
