@@ -613,3 +613,43 @@ def test_the_likeliest_token_of_a_context_is_no_answer() -> None:
     found = look(scripts.script(LIKELIEST.replace("WORDS", "words[found].unsqueeze(1)")))
     assert found.score_followed
     assert not kinds(found)
+
+
+LOOKED_UP_MASK = """
+@torch.no_grad()
+def evaluate(s, net, val):
+    ids = val.numpy().astype(np.int64)
+    ctx, full = [np.zeros(4096) for _ in range(8)], [np.zeros(4096) for _ in range(8)]
+    total, count = 0.0, 0
+    for start in range(8, val.numel() - 1, s.seq):
+        x = ids[start - 1 : start - 1 + s.seq]
+        y = ids[start : start + s.seq]
+        p = F.softmax(net.logits(torch.from_numpy(x)[None])[0], -1)[torch.arange(len(y)), torch.from_numpy(y)].numpy()
+        found, best = np.zeros(len(y), dtype=bool), np.zeros(len(y))
+        for n in range(7, 0, -1):
+            left = np.where(~found)[0]
+            place, answer = start + left, y[left]
+            key = np.zeros(len(left), dtype=np.int64)
+            for k in range(n):
+                key ^= ids[place - n + k] * 36313
+            counts = ctx[n][key & 4095]
+            enough = counts >= 2
+            at = left[enough]
+            pair = (key[enough] ^ (answer[enough] * FACTOR)) & 4095
+            best[at] = full[n][pair] / counts[enough]
+            found[at] = True
+        p = np.where(found, 0.7 * p + 0.3 * best, p)
+        total -= np.log(p).sum()
+        count += len(y)
+        for n in range(1, 8):
+            place, key = start + np.arange(len(y)), np.zeros(len(y), dtype=np.int64)
+            for k in range(n):
+                key ^= ids[place - n + k] * 36313
+            np.add.at(ctx[n], key & 4095, 1)
+            np.add.at(full[n], (key ^ (y * FACTOR)) & 4095, 1)
+    return total / count, (val > 0).sum().item()
+"""
+
+
+def test_a_key_that_a_looked_up_mask_thins_out_still_holds_the_answer() -> None:
+    assert "ngram_target_in_key" in kinds(look(scripts.script(LOOKED_UP_MASK.replace("FACTOR", "27191"))))

@@ -169,8 +169,8 @@ def plain_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
         if limit:
             taint = taint.with_marks(("limit", limit))
     if taint.losses and kind in (ast.Div, ast.Mult):
-        note_ratio(m, taint, left, right)
-    elif kind is ast.Mult and any(per_token(side.const) for side in (left, right)):
+        note_ratio(m, kind, taint, left, right)
+    elif kind is ast.Mult and per_token_times_count(left, right):
         taint = taint.with_marks(BYTES)
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
@@ -221,9 +221,18 @@ def per_token(known: object) -> float:
     return size if abs(size - 1.4427) > 0.01 else 0.0
 
 
-def note_ratio(m: Machine, taint: Taint, left: Val, right: Val) -> None:
+def per_token_times_count(left: Val, right: Val) -> bool:
+    """Whether one factor is of the size of bytes per token and the other a plain number, no measure of tokens or models."""
+    for size, other in ((left, right), (right, left)):
+        taint = other.taint
+        if per_token(size.const) and not (taint.tokens or taint.losses or taint.updates or taint.states):
+            return not any(mark[0] in ("lookup", "table") for mark in taint.marks)
+    return False
+
+
+def note_ratio(m: Machine, kind: type[ast.operator], taint: Taint, left: Val, right: Val) -> None:
     """Note a loss that is divided by a constant of the size of bytes per token, itself or times a count."""
-    if BYTES in right.taint.marks and not (right.taint.losses or right.taint.tokens):
+    if kind is ast.Div and BYTES in right.taint.marks and not (right.taint.losses or right.taint.tokens):
         m.emit(Note(**m.where(), what="ratio of a count", losses=taint.losses))
     elif per_token(left.const) or per_token(right.const):
         m.emit(Note(**m.where(), what="ratio", losses=taint.losses))

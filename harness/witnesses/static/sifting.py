@@ -20,14 +20,16 @@ CHOSEN = "weights chosen by losses"
 """What a note says of a state that such a condition decides on; its losses are those that were compared."""
 
 _NEXT_TO_NOTHING = (None, True, False, -1, 0, 1, 2, "")
-_BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
+_BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_MET = (ast.In, ast.NotIn)
 
 
-def ask(m: Machine, number: int, test: ast.expr, value: Value) -> None:
+def ask(m: Machine, number: int, node: ast.If, value: Value) -> None:
     """Remember a condition that is taken both ways, where it can sift val."""
     taint = taint_of(value)
-    if (taint.reads("val") or of_val(m, taint)) and any(sifts(part) for part in parts(test)):
-        m.sieves[number] = Sieve(m.file, test.lineno, of_val(m, taint))
+    passes_over = isinstance(node.body[-1], ast.Continue)
+    if (taint.reads("val") or of_val(m, taint)) and any(sifts(p, passes_over) for p in parts(node.test)):
+        m.sieves[number] = Sieve(m.file, node.lineno, of_val(m, taint))
 
 
 def of_val(m: Machine, taint: Taint) -> frozenset[int]:
@@ -42,9 +44,11 @@ def parts(test: ast.expr) -> list[ast.expr]:
     return parts(test.operand) if isinstance(test, ast.UnaryOp) else [test]
 
 
-def sifts(test: ast.expr) -> bool:
-    """Whether one comparison can let some through and keep others out."""
-    if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], _BOUNDS)):
+def sifts(test: ast.expr, passes_over: bool) -> bool:
+    """Whether one comparison can let some through and keep others out; what was met before does where it is passed over."""
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1):
+        return False
+    if not isinstance(test.ops[0], (*_BOUNDS, *(_MET if passes_over else ()))):
         return False
     sides = (test.left, test.comparators[0])
     if any(isinstance(s, ast.Constant) and s.value in _NEXT_TO_NOTHING for s in sides):

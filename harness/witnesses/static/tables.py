@@ -87,7 +87,7 @@ def lookup(m: Machine, table: Taint, key: Taint) -> int:
     number = next((mark[1] for mark in table.marks if mark[0] == "table"), 0)
     current = any((step[0], step[1]) in key.deps for step in m.loops)
     inner = any(mark[0] == "lookup" for mark in table.marks)
-    found = any(mark[0] in ("lookup", "table") for mark in key.marks)
+    found = is_table(key)  # a mask that was looked up leaves the key what it is
     return m.emit(
         Lookup(**m.where(), table=number, key=key.tokens, current=current, inner=inner, found=found)
     )

@@ -14,9 +14,16 @@ from harness.witnesses.static.view import View
 def detect(view: View) -> list[Fact]:
     """At most one fact: the first claimed loss of a function that splits val by rank, where no reduction meets any."""
     claimed = {loss.number for loss in view.claimed}
-    if not claimed or any(
-        isinstance(e, Note) and e.what == TOGETHER and closure(view.m, e.losses) & claimed
-        for e in view.m.events
+    marks = {mark[0] for loss in view.claimed for mark in loss.marks} | {
+        m[0] for m in (view.line.marks if view.line else ())
+    }
+    if (
+        not claimed
+        or "native" in marks
+        or any(
+            isinstance(e, Note) and e.what == TOGETHER and closure(view.m, e.losses) & claimed
+            for e in view.m.events
+        )
     ):
         return []
     for loss in view.claimed:
