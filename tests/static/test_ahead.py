@@ -63,3 +63,33 @@ def test_a_convolution_padded_on_both_sides_is_a_question(arguments: str, ahead:
     layer = f"        self.near = nn.Conv1d(width, width, {arguments})\n        self.head ="
     source = mixed("x = self.near(x.transpose(1, 2)).transpose(1, 2)").replace("        self.head =", layer)
     assert kinds(look(source), "depends") == ({"target_gating"} if ahead else set())
+
+
+POOLED = (
+    "x = x + self.on * x.mean(1, keepdim=True)",
+    "x = x + self.on * torch.mean(x, dim=-2, keepdim=True)",
+    "x = x * (self.on + x.amax(dim=1, keepdim=True))",
+    "x = x + self.on * F.avg_pool1d(x.transpose(1, 2), 3, 1, 1).transpose(1, 2)",
+    "weight, chosen = x[..., 0].topk(x.size(1) // 4, dim=1)",
+    "x = F.layer_norm(x, (x.size(1), x.size(2)))",
+)
+APART = (
+    "x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)",
+    "x = x / x.std(dim=2, keepdim=True)",
+    "x = F.layer_norm(x, (x.size(-1),))",
+    "share = x.softmax(-1)",
+    "length = max(x.size(1), 1.0)",
+    "told = ids.float().mean(1)",
+)
+
+
+@pytest.mark.parametrize("line", POOLED)
+def test_what_is_joined_over_positions_is_a_question_whatever_a_small_run_shows(line: str) -> None:
+    facts = look(mixed(line))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {"target_gating"})
+    assert facts.facts[0].unreached
+
+
+@pytest.mark.parametrize("line", APART)
+def test_what_is_joined_over_features_is_none(line: str) -> None:
+    assert look(mixed(line)).facts == ()

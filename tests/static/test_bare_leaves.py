@@ -34,6 +34,7 @@ FIRST = LATE.replace(
 )
 MADE = {
     "many": "flat = [torch.zeros(64, 1024).requires_grad_() for _ in range(4)]",
+    "asked for": "flat = [torch.zeros(64, 1024).requires_grad_(True) for _ in range(4)]",
     "one": "flat = [torch.zeros(64, 1024, requires_grad=True)]",
     "grown": "flat = []\n    for _ in range(4):\n        flat.append(torch.zeros(64, 1024))\n"
     "    flat = [w.requires_grad_() for w in flat]",

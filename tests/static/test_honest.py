@@ -653,3 +653,26 @@ def evaluate(s, net, val):
 
 def test_a_key_that_a_looked_up_mask_thins_out_still_holds_the_answer() -> None:
     assert "ngram_target_in_key" in kinds(look(scripts.script(LOOKED_UP_MASK.replace("FACTOR", "27191"))))
+
+
+def test_rows_of_a_table_of_weights_that_input_tokens_select_are_no_loss() -> None:
+    embedded = "        x = self.embed(ids) + self.pairs(ids)\n"
+    more = (
+        "        wanted = (self.prior.weight.softmax(-1) @ self.embed.weight).index_select(0, ids.reshape(-1))\n"
+        "        x = x + self.gate.sigmoid() * wanted.reshape_as(x)\n"
+        "        weight = self.certainty[ids].unsqueeze(-1)\n"
+        "        x = torch.cumsum(x * weight, dim=1) / torch.cumsum(weight, dim=1)\n"
+        "        bias = self.logprior.index_select(0, ids.reshape(-1)).reshape(*ids.shape, -1)\n"
+    )
+    made = "        self.head = nn.Linear(width, vocab, bias=False)\n"
+    parts = (
+        "        self.prior = nn.Embedding(vocab, vocab)\n"
+        "        self.gate = nn.Parameter(torch.zeros(width))\n"
+        "        self.certainty = torch.ones(vocab)\n"
+        "        self.logprior = torch.zeros(vocab, vocab)\n"
+    )
+    script = scripts.script(scripts.PLAIN).replace(embedded, embedded + more).replace(made, made + parts)
+    script = script.replace("return self.head(x)", "return self.head(x) + bias")
+    assert "bias = " in script
+    assert "self.certainty" in script
+    assert look(script).facts == ()

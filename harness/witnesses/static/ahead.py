@@ -1,8 +1,8 @@
 """Looking ahead along a sequence: operations that bring what a later position holds to an earlier one.
 
 Only what is clear from the call is noted: a shift against the order of positions, a reversal of their axis, a Fourier
-transform over it, a recurrent layer that runs in both directions, a convolution padded alike on both sides; and only for
-what a model made of val tokens, since ids themselves are shifted to make targets.
+transform over it, a recurrent layer that runs in both directions, a convolution padded alike on both sides, a mean or a
+choice over all positions; and only for what a model made of val tokens, since ids themselves are shifted to make targets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ AHEAD = "positions meet later ones"
 POSITIONS = (1, -2)
 """The axis of positions in a batch of sequences."""
 
+POOLED = "positions are pooled"
+"""What a note says of an operation over the axis of positions whose result each of them may get."""
+
+POOLS = {**dict.fromkeys(("mean", "var", "std", "norm", "amax", "amin", "median"), 1), "topk": 2}
+"""Operations over one axis, with the place of the axis among their arguments; not those that are as usual over the second
+axis of rows of logits."""
+
+WINDOWS = frozenset(
+    ("avg_pool1d", "max_pool1d", "adaptive_avg_pool1d", "adaptive_max_pool1d", "interpolate", "instance_norm")
+)
+"""Operations over the last axis, in windows around each position."""
+
 RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
 
 
@@ -26,11 +38,26 @@ def note(m: Machine, path: str, args: list[Value], kwargs: dict[str, Value]) -> 
     both = name in RECURRENT and const(kwargs.get("bidirectional")) is True
     if both or (name == "Conv1d" and centred(args, kwargs)):
         m.emit(Note(**m.where(), what=AHEAD))
+    if args and m.inside and not path.startswith("builtins.") and pools(name, args, kwargs):
+        taint = taint_of(args[0])
+        if taint.states and taint.reads("val"):
+            m.emit(Note(**m.where(), what=POOLED))
     if not args or not looks(name, path, args, kwargs):
         return
     taint = taint_of(args[0])
     if taint.states and taint.reads("val"):
         m.emit(Note(**m.where(), what=AHEAD))
+
+
+def pools(name: str, args: list[Value], kwargs: dict[str, Value]) -> bool:
+    """Whether a call joins what all positions, or those around one, hold."""
+    if name in POOLS:
+        named = axis(kwargs, args, POOLS[name])
+        return isinstance(named, int) and named in POSITIONS
+    if name in ("layer_norm", "rms_norm"):
+        shape = kwargs.get("normalized_shape", args[1] if len(args) > 1 else None)
+        return isinstance(shape, Seq) and len(shape.box.items or []) > 1
+    return name in WINDOWS
 
 
 def centred(args: list[Value], kwargs: dict[str, Value]) -> bool:

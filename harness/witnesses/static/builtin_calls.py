@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from harness.witnesses.static import losses
+from harness.witnesses.static import losses, ranking
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.library import models
 from harness.witnesses.static.machine import Machine, choose, elements, unknown
@@ -210,19 +210,28 @@ def sorted_(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     if not args:
         return Seq([])
     source = args[-1] if isinstance(args[0], Fn) and len(args) > 1 else args[0]
-    for function in (kwargs.get("key"), args[0] if source is not args[0] else None):
-        if isinstance(function, Fn):
-            call(m, function, [any_item(m, source)], {})
+    if source is not args[0] and isinstance(args[0], Fn):
+        call(m, args[0], [any_item(m, source)], {})
+    by = compared_by(m, source, kwargs.get("key"))
     if (
         isinstance(source, Seq)
         and source.box.items is not None
         and len(source.box.items) <= 1
         and not is_range(source)
     ):
-        return source
+        return ranking.ranked(m, source.view(frozenset()), by)
     result = Seq(None, "list", source.taint if isinstance(source, Seq) else CLEAN)
     result.box.any = any_item(m, source) if not is_range(source) else range_item(source)
-    return result
+    return ranking.ranked(m, result, by)
+
+
+def compared_by(m: Machine, source: Value, key: Value | None) -> Value | None:
+    """What the items of an iterable are compared by: what `key` gives for one, else an item."""
+    from harness.witnesses.static.calling import any_item, call
+
+    if key is None or const(key) is None:
+        return None if is_range(source) else any_item(m, source)
+    return call(m, key, [any_item(m, source)], {})
 
 
 @models("builtins.map")
@@ -282,7 +291,14 @@ def folded_extreme(choose_: Any) -> Any:
     """`min`/`max` of Python numbers."""
 
     def model(m: Machine, args: Args, kwargs: Kwargs) -> Value:
+        from harness.witnesses.static.calling import any_item
+
         known = [const(a) for a in args]
+        if len(args) == 1 and isinstance(args[0], Seq | Map) and not is_range(args[0]):
+            by = compared_by(m, args[0], kwargs.get("key"))
+            item = any_item(m, args[0])
+            least = item if "key" in kwargs or isinstance(item, Seq) else extreme(m, args, {})
+            return ranking.picked(m, least, by)
         if len(args) > 1 and all(isinstance(k, int | float) for k in known):
             taint = CLEAN
             for a in args:

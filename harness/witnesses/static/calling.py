@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import forwards, library, losses, recursion, statements
+from harness.witnesses.static import forwards, library, losses, recursion, sifting, statements
 from harness.witnesses.static.events import PLAIN_TRAIN_RUN, TRAIN_RUN, Note
 from harness.witnesses.static.machine import DEPTH, Env, Machine, choose, elements, unknown
 from harness.witnesses.static.values import (
@@ -407,12 +407,15 @@ def set_attribute(m: Machine, owner: Value, name: str, value: Value) -> None:
 
 
 def matters(owner: Cls | Obj, name: str, value: Value) -> bool:
-    """Whether setting an attribute may change what a model does: a class's or module's, to another constant."""
+    """Whether setting an attribute may change what a model does: a class's or module's, to another constant or to what
+    losses chose."""
     if isinstance(owner, Obj) and not is_module(owner):
         return False
     held = owner.attrs.get(name)
     if not (isinstance(held, Val) and isinstance(value, Val)):
         return held is not value
+    if sifting.chosen(held.taint) != sifting.chosen(value.taint):
+        return True
     if held.const is NO or value.const is NO:
         return held.const is not value.const
     return bool(held.const != value.const)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import bending, parts, tables
+from harness.witnesses.static import bending, parts, ranking, tables
 from harness.witnesses.static.folding import add_affine
 from harness.witnesses.static.machine import Env, Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
@@ -82,13 +82,16 @@ def container_item(m: Machine, value: Value, index: Value) -> Value:
             and isinstance(at, int)
             and -len(items) <= at < len(items)
         ):
-            return imbue(choose(items[at], deps | value.taint.deps), value.taint)
+            return ranking.indexed(
+                value, imbue(choose(items[at], deps | value.taint.deps), value.taint), index
+            )
         found = elements(value)
         if at == 0 and isinstance(found, Val) and found.low is not None:
             deps = deps | {HEAD}
-        return imbue(chosen_by(choose(found, deps | value.taint.deps), index), value.taint)
+        found = imbue(chosen_by(choose(found, deps | value.taint.deps), index), value.taint)
+        return ranking.indexed(value, found, index)
     if isinstance(value, Map):
-        return tables.dictionary_read(m, value, index)
+        return ranking.indexed(value, tables.dictionary_read(m, value, index), index)
     if isinstance(value, Bound):
         return Val(taint=taint_of(value) | taint_of(index))
     return value
@@ -182,11 +185,12 @@ def slice_sequence(
     a, b, c = (const(x) if x is not None else None for x in (lower, upper, step))
     if items is not None and value.box.any is None and NO not in (a, b, c):
         try:
-            return Seq([choose(i, deps) for i in items[a:b:c]], value.kind, value.taint.with_deps(deps))
+            part = [ranking.taken(value.taint, choose(i, deps), ranking.SHARE) for i in items[a:b:c]]
+            return Seq(part, value.kind, value.taint.with_deps(deps))
         except (TypeError, ValueError):
             pass
     result = Seq(None, value.kind if value.kind != "range" else "list", value.taint.with_deps(deps))
-    result.box.any = elements(value)
+    result.box.any = ranking.taken(value.taint, elements(value), ranking.SHARE)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.witnesses.static import ahead, bending, losses, operators, tables, updates
+from harness.witnesses.static import ahead, bending, losses, operators, ranking, tables, updates
 from harness.witnesses.static.events import Note, Update
 from harness.witnesses.static.machine import Machine, elements, unknown
 from harness.witnesses.static.values import (
@@ -269,6 +269,7 @@ def call_external(m: Machine, callee: Ext, args: list[Value], kwargs: dict[str, 
     if callee.tail[:1].isupper() and callee.path.split(".")[0] not in ("builtins", "pathlib", "np", "numpy"):
         return construct(m, callee, args, kwargs)
     result = tables.predicted(callee.path, plain_call(m, callee, args, kwargs))
+    result = ranking.place(m, callee.path, args[0], result) if args else result
     return bending.after(m, callee.path, args, kwargs, result)
 
 
@@ -395,6 +396,7 @@ def call_method(m: Machine, callee: Bound, args: list[Value], kwargs: dict[str, 
         return call_super(m, value, callee.name, args, kwargs)
     ahead.note(m, callee.name, [value, *args], kwargs)
     result = tables.predicted(callee.name, methods.call(m, value, callee.name, args, kwargs))
+    result = ranking.place(m, callee.name, value, result)
     return bending.after(m, callee.name, [value, *args], kwargs, result)
 
 

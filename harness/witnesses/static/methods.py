@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.witnesses.static import losses, tables, updates
+from harness.witnesses.static import losses, ranking, tables, updates
+from harness.witnesses.static.builtin_calls import compared_by
 from harness.witnesses.static.machine import Machine, choose, elements, unknown
 from harness.witnesses.static.mixing import combine
 from harness.witnesses.static.values import (
@@ -173,6 +174,14 @@ def call_value(m: Machine, value: Val, name: str, args: list[Value], kwargs: dic
         return in_place(m, value, name, args, kwargs)
     if name in ("gather", "index_select", "take_along_dim", "take"):
         index = kwargs.get("index") or (args[-1] if args else Val())
+        if (
+            name == "index_select"
+            and not value.taint.tokens
+            and const(kwargs.get("dim", args[0] if args else None)) == 0
+        ):
+            return Val(
+                taint=value.taint | taint_of(index)
+            )  # the rows of a table of weights, as an embedding gives them
         return gather(m, value, index)
     if name in COPIES:
         return copy(m, value, name)
@@ -232,7 +241,8 @@ def call_native(m: Machine, value: Val, name: str, args: list[Value], kwargs: di
 def view_of(m: Machine, value: Val, args: list[Value], kwargs: dict[str, Value], name: str) -> Value:
     """The same storage seen in another shape."""
     if name == "requires_grad_":
-        if value.own is None and not args and not value.taint.tokens:
+        wanted = kwargs.get("requires_grad", args[0] if args else Val(True))
+        if value.own is None and const(wanted) is True and not value.taint.tokens:
             value.param = value.param or "leaf"
         return value
     if value.own is not None and name in (
@@ -399,7 +409,7 @@ def call_sequence(m: Machine, value: Seq, name: str, args: list[Value], kwargs: 
             box.any = added if box.any is None else join(box.any, added)
         return Val(None)
     if name in ("pop", "popleft", "get", "get_nowait"):
-        return choose(elements(value), value.taint.deps | m.here())
+        return ranking.taken(value.taint, choose(elements(value), value.taint.deps | m.here()))
     if name == "clear":
         box.items, box.any = [], None
         return Val(None)
@@ -410,9 +420,11 @@ def call_sequence(m: Machine, value: Seq, name: str, args: list[Value], kwargs: 
     if name in ("sort", "reverse"):
         if box.items is not None and len(box.items) > 1 and box.any is None:
             box.any, box.items = m.merge(box.items), None
+        if name == "sort":
+            ranking.ranked(m, value, compared_by(m, value, kwargs.get("key")))
         return Val(None)
     if name in ("index", "count"):
-        return Val(taint=Taint(deps=taint_of(value).deps))
+        return ranking.indexed(value, Val(taint=Taint(deps=taint_of(value).deps)), args[0] if args else None)
     if name == "write_text":
         return Val()
     return unknown(value, *args)
