@@ -19,6 +19,7 @@ from harness.policy import Policy, exempted
 from harness.sandbox import Sandbox, SandboxUnavailable
 from harness.sources import companion_sources
 from harness.witnesses import claims, probes, static
+from harness.witnesses.gates import gates
 from harness.witnesses.tamper import tampering
 from harness.witnesses.trace.run import trace_of
 from harness.worlds import World
@@ -113,7 +114,10 @@ def _watch(case: Case, options: Options, failures: list[str], progress: Progress
         )
         trace = trace_of(run, world, case.claim)
         seen = analysis.examine(trace, world) if trace is not None else None
-        case = dataclasses.replace(case, run=run, trace=trace, analysis=seen)
+        ways = trace.one_way if trace is not None else None
+        decided = case.static.decided if case.static is not None else {}
+        met = gates(_script(case.submission), ways, decided) if ways is not None else None
+        case = dataclasses.replace(case, run=run, trace=trace, analysis=seen, gates=met)
         return _experiment(case, options, world, out, failures, progress)
     finally:
         if options.keep is None:

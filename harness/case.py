@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.analysis import Analysis
     from harness.emulate import Run
     from harness.witnesses.claims import ClaimFacts
+    from harness.witnesses.gates import Gate
     from harness.witnesses.probes import ProbeFacts
     from harness.witnesses.rerun import RerunFacts
     from harness.witnesses.static import StaticFacts
@@ -260,6 +261,7 @@ class Case:
     probes: ProbeFacts | None = None
     rerun: RerunFacts | None = None
     limits: Limits = CHALLENGE
+    gates: tuple[Gate, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,12 +26,13 @@ def main(config: dict[str, Any]) -> None:
     mode = emulator.install(config)
     finish = None
     if config["watch"]:
-        from . import watch
+        from . import branches, watch
 
         watch.install(mode, config)
+        branches.install(config["trace_dir"])
         finish = watch.finish
     try:
-        run(config["script"], config["argv"], bool(config.get("lazy_annotations")))
+        run(config["script"], config["argv"], bool(config.get("lazy_annotations")), marks=config["watch"])
     finally:
         try:
             leave()
@@ -46,17 +47,32 @@ def leave() -> None:
     atexit._run_exitfuncs()
 
 
-def run(script: str, argv: list[str], lazy_annotations: bool = False) -> None:
-    """Execute the script as __main__, its folder first on the module path."""
+def run(script: str, argv: list[str], lazy_annotations: bool = False, marks: bool = False) -> None:
+    """Execute the script as __main__, its folder first on the module path; `marks` notes which ways its conditions go."""
     sys.argv = [script, *argv]
     sys.path.insert(0, os.path.dirname(script))
     flags = __future__.annotations.compiler_flag if lazy_annotations else 0
-    code = compile(Path(script).read_text(encoding="utf-8"), script, "exec", flags, dont_inherit=True)
+    source = Path(script).read_text(encoding="utf-8")
+    code = _marked(source, script, flags) if marks else None
+    code = code or compile(source, script, "exec", flags, dont_inherit=True)
     module = types.ModuleType("__main__")
     module.__file__ = script
     module.__builtins__ = __builtins__  # type: ignore[attr-defined]
     sys.modules["__main__"] = module
     exec(code, module.__dict__)
+
+
+def _marked(source: str, script: str, flags: int) -> types.CodeType | None:
+    """The program with marks on its conditions; None where it cannot be taken apart, so that it runs as it is."""
+    from . import branches
+
+    try:
+        code: types.CodeType = compile(
+            branches.marked(source, script), script, "exec", flags, dont_inherit=True
+        )
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return code
 
 
 def end(config: dict[str, Any]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import branches
 from . import children, output, reads, tracked
 from .entries import Entries
 from .ledger import Ledger
@@ -100,3 +101,4 @@ def finish() -> None:
                 stream.drain()
         _LEDGER.event("end")
         _LEDGER.close()
+        branches.finish()

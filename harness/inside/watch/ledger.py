@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from .. import branches
+
 SCORE = np.dtype([("position", "<i4"), ("loss", "<f4"), ("leak", "<i4"), ("kind", "<i4"), ("sketch", "<f4")])
 NODE = 1 << 40  # codes from here on name a node (a sum of codes); below, a row of scores.bin; -1 is nothing
 LEARNING = ("backward", "update", "taken")
@@ -64,6 +66,7 @@ class Ledger:
     def event(self, kind: str, **fields: Any) -> int:
         """Write one event and return its sequence number, from 1."""
         self.sequence += 1
+        branches.event(self.sequence)
         if self._child is not None:
             self._child_event(kind, fields)
             return self.sequence

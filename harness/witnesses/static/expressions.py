@@ -401,6 +401,7 @@ def contains(kind: type[ast.cmpop], item: Any, container: Value) -> Any:
 def conditional(m: Machine, node: ast.IfExp, env: Env) -> Value:
     test = evaluate(m, node.test, env)
     known = truth(test)
+    statements.decide(m, node.test.lineno, test, known)
     if known is not None:
         return evaluate(m, node.body if known else node.orelse, env)
     picked = statements.compared(m, node.test, test, env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from harness.case import Evidence
 
@@ -60,7 +61,8 @@ class StaticFacts:
     "mixture"); `causal` and `acausal` are calls of attention with and without a causal mask, `half_causal` those
     where a value that only the run has decides it; `neighbours` are blends of a
     position with the one before it, within documents and over their boundaries; `reads` are files of data that the script
-    reads and did not write; `unfollowed` names what could not be followed on the way to the score.
+    reads and did not write; `unfollowed` names what could not be followed on the way to the score; `decided` says which way
+    the conditions of a line go that settings alone decide.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -83,6 +85,7 @@ class StaticFacts:
     unfollowed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    decided: Mapping[int, bool] = dataclasses.field(default_factory=dict)
 
     def of(self, *kinds: str) -> tuple[Fact, ...]:
         """The facts of these kinds, certain ones first."""

@@ -137,11 +137,12 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Sieve:
-    """A condition on val tokens or on the `losses` of some: where it stands."""
+    """A condition on val tokens or on the `losses` of some: where it stands. `ranks`: it is an order (:mod:`ranking`)."""
 
     file: int
     line: int
     losses: frozenset[int]
+    ranks: bool = False
 
 
 class Machine:
@@ -165,6 +166,7 @@ class Machine:
         self.guards: list[Guard] = []
         self.events: list[Event] = []
         self.branches: dict[tuple[int, int], Branch] = {}
+        self.decided: dict[tuple[int, int], bool | None] = {}
         self.objects: dict[int, Obj] = {}
         self.pending: dict[int, frozenset[int]] = {}
         self.heads: dict[

@@ -130,6 +130,7 @@ def carry(m: Machine, target: ast.expr, result: Val, env: Env) -> None:
 def branch(m: Machine, node: ast.If, env: Env) -> int:
     test = evaluate(m, node.test, env)
     known = truth(test)
+    decide(m, node.lineno, test, known)
     if known is not None:
         status = run_block(m, node.body if known else node.orelse, env)
         if status == RAISE:
@@ -139,6 +140,15 @@ def branch(m: Machine, node: ast.If, env: Env) -> int:
         return status
     note_both(m, node)
     return both_ways(m, node, test, env)
+
+
+def decide(m: Machine, line: int, test: Value, known: bool | None) -> None:
+    """Remember the way that settings alone give the conditions of a line in the claimed run; None where they do not."""
+    taint, key = taint_of(test), (m.file, line)
+    settled = not (taint.tokens or taint.losses or taint.states)
+    settled = settled and all(mark[0] in ("env", "argv") for mark in taint.marks)
+    way = known if settled else None
+    m.decided[key] = way if m.decided.get(key, way) is way else None
 
 
 def note_both(m: Machine, node: ast.If) -> None:

@@ -97,6 +97,9 @@ def summarize(
         followed=ended,
         score_followed=bool(view.claimed),
         problems=tuple(problems),
+        decided={
+            line: way for (file, line), way in sorted(m.decided.items()) if file == 0 and way is not None
+        },
     )
 
 

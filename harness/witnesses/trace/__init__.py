@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.witnesses.trace import order
 from harness.witnesses.trace.balance import Balancer, Books, Printed, numbers_of
+from harness.witnesses.trace.branches import OneWay, read_ways
 from harness.witnesses.trace.events import LossTable, TraceEvent, event_table, loss_table
 from harness.witnesses.trace.order import Coverage, Leak, Selection, Turn
 from harness.witnesses.trace.record import Floats, Ints, LedgerError, Record, read_record
@@ -54,7 +55,8 @@ class Trace:
     `holes` where the watcher failed.
 
     `classes` are the sizes of the distributions behind the counted scores; `choice` tells that counted positions were
-    scored several times and the lower score was kept.
+    scored several times and the lower score was kept; `one_way` are the conditions that the claimed score was taken under
+    and that went but one way, None where they were not noted.
     """
 
     balance: Balance
@@ -72,6 +74,7 @@ class Trace:
     evaluated_at: int
     turn: Turn | None
     holes: tuple[str, ...]
+    one_way: tuple[OneWay, ...] | None = None
 
     @property
     def covers(self) -> bool:
@@ -126,7 +129,14 @@ def read_trace(
         evaluated_at=order.evaluated_at(record, books, numbers) if books else 0,
         turn=order.find_turn(record, books, numbers) if books else None,
         holes=tuple(dict.fromkeys(record.holes))[:20],
+        one_way=read_ways(folder, _begun(record, books, numbers)) if books else None,
     )
+
+
+def _begun(record: Record, books: Books, numbers: Ints) -> int:
+    """The event from which on what happens belongs to the claimed score: the last print before its first loss."""
+    first = int(numbers[books.rows].min())
+    return max((p.q for p in record.prints if p.q < first), default=0)
 
 
 def _balance(printed: Printed | None, books: Books | None) -> Balance:
