@@ -28,7 +28,10 @@ Since
 
 from __future__ import annotations
 
+import dataclasses
+
 from harness.case import Case, Finding, Grade, Status
+from rules.D2 import stated_bytes_per_token, tokenizer_of
 from rules.evidence import capped, from_static
 from rules.experiments import tested
 from rules.registry import rule
@@ -42,7 +45,24 @@ MATERIAL = 0.005
 @tested("B1")
 @remeasured("B1")
 def books_balance(case: Case) -> Finding:
-    """The printed loss and BPB against the rebuilt ones."""
+    """The printed loss and BPB against the rebuilt ones; a claim that no log has and whose bytes are right is not what the
+    script prints."""
+    finding = _balance(case)
+    implied = stated_bytes_per_token(case)
+    told = case.claims is None or case.claims.claimed is not None
+    name = tokenizer_of(implied) if implied is not None else None
+    if finding.status is not Status.FAIL or told or name is None:
+        return finding
+    return dataclasses.replace(
+        finding,
+        status=Status.REVIEW,
+        summary=f"{finding.summary.rstrip('.')}. But loss and BPB of submission.json imply {implied:.4f} bytes per "
+        f"token, as {name} has, and no log has that score: it may have been corrected by hand.",
+    )
+
+
+def _balance(case: Case) -> Finding:
+    """What the trace and the code say of the books."""
     trace = case.trace
     if trace is None:
         return from_static(case, "B1", ("byte_count",))

@@ -159,7 +159,7 @@ def _counted(case: Case, run: RunFacts, stated: Stated) -> Finding:
 def _by_tokenizer(case: Case, run: RunFacts, implied: float) -> Finding:
     """Without a token count, the bytes per token of a tokenizer in common use settle it."""
     shown = lines(run.score, run.fixed_per_token)
-    name = _tokenizer(implied)
+    name = tokenizer_of(implied)
     if name is not None:
         told = (
             f"The claimed line implies {implied:.4f} bytes per token, as {name} has on the validation text."
@@ -179,7 +179,7 @@ def _as_a_setting(run: RunFacts | None, implied: float) -> str:
     return "; the log prints that number as a setting" if alike else ""
 
 
-def _tokenizer(implied: float) -> str | None:
+def tokenizer_of(implied: float) -> str | None:
     """The tokenizer in use that has so many bytes per token."""
     return next((n for true, n in BYTES_PER_TOKEN.items() if abs(implied / true - 1.0) <= _NEAR), None)
 
@@ -191,22 +191,26 @@ def _unproven(case: Case, told: str, shown: tuple[Evidence, ...]) -> Finding:
     return Finding("D2", Status.REVIEW, f"{told[0].upper()}{told[1:]}.", "byte_count", Grade.CLAIM, shown)
 
 
-def _by_submission_json(case: Case, run: RunFacts | None) -> Finding:
-    """BPB and loss of submission.json, where no log has both and all that it states imply one number of bytes."""
+def stated_bytes_per_token(case: Case) -> float | None:
+    """What BPB and loss of submission.json imply, where all that it states imply one number of bytes per token."""
     pairs = case.claims.pairs if case.claims is not None else ()
     implied = [loss / (math.log(2.0) * bpb) for bpb, loss, _ in pairs if abs(loss - bpb) > 1e-9]
+    return implied[0] if implied and max(implied) / min(implied) - 1.0 <= _NEAR else None
+
+
+def _by_submission_json(case: Case, run: RunFacts | None) -> Finding:
+    """BPB and loss of submission.json, where no log has both and all that it states imply one number of bytes."""
+    implied = stated_bytes_per_token(case)
     told = "no log states loss and BPB of the claimed score"
-    if not implied or max(implied) / min(implied) - 1.0 > _NEAR:
+    if implied is None or case.claims is None:
         return Finding("D2", Status.NOT_COVERED, f"Not covered: {told}.", grade=Grade.CLAIM)
-    shown, name = (
-        lines(*(e for _, _, e in pairs), run.fixed_per_token if run else None),
-        _tokenizer(implied[0]),
-    )
-    told += f"; those of submission.json imply {implied[0]:.4f} bytes per token"
+    shown = lines(*(e for _, _, e in case.claims.pairs), run.fixed_per_token if run else None)
+    name = tokenizer_of(implied)
+    told += f"; those of submission.json imply {implied:.4f} bytes per token"
     if name is not None:
         told = f"Not covered: {told}, as {name} has."
         return Finding("D2", Status.NOT_COVERED, told, grade=Grade.CLAIM, evidence=shown)
-    return _unproven(case, f"{told}, as no known tokenizer has{_as_a_setting(run, implied[0])}", shown)
+    return _unproven(case, f"{told}, as no known tokenizer has{_as_a_setting(run, implied)}", shown)
 
 
 def _without_a_loss(case: Case, run: RunFacts) -> Finding:

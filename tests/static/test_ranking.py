@@ -128,3 +128,17 @@ def evaluate(s, net, val):
 def test_a_sum_that_leaves_the_worst_out_is_a_question(rest: str, kept: str, asked: bool) -> None:
     facts = look(scripts.script(SEEN.replace("REST", rest).replace("KEPT", kept)))
     assert (kinds(facts), kinds(facts, "depends")) == (set(), {"partial_val"} if asked else set())
+
+
+def test_the_better_of_two_averages_is_a_question() -> None:
+    average = (
+        "    best, kept = float('inf'), {n: t.detach().clone() for n, t in net.state_dict().items()}\n"
+        "    net.load_state_dict({n: t * 0.99 for n, t in net.state_dict().items()})\n"
+        "    seen, _ = evaluate(s, net, val)\n"
+        "    if seen < best:\n"
+        "        best = seen\n"
+        "        kept = {n: t.detach().clone() for n, t in net.state_dict().items()}\n"
+        "    net.load_state_dict(kept)\n"
+    )
+    facts = look(scripts.script(scripts.PLAIN).replace(SCORED, average + SCORED))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {"val_calibration"})

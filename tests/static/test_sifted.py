@@ -137,3 +137,44 @@ def test_a_chunk_s_own_loss_may_undo_its_update() -> None:
     assert undone != body
     facts = look(scripts.script(undone))
     assert "val_calibration" not in kinds(facts) | kinds(facts, "depends")
+
+
+WATCHED = """
+class Feed:
+    def __init__(self, tokens):
+        self.tokens, self.at = tokens, 0
+
+    def take(self, n):
+        part = self.tokens[self.at : self.at + n + 1].long()
+        self.at += n
+        return part[:-1][None], part[1:][None]
+
+def evaluate(s, net, feed):
+    x, y = feed.take(65536)
+    with torch.no_grad():
+        return net(x, y).mean().item(), 2.4
+
+def main():
+    s = Settings()
+    net = Net(1024, 64)
+    train, feed = Feed(read_all(s.train_files)), Feed(read_all(s.val_files))
+    opt = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    started = time.time()
+    for step in range(100000):
+        if time.time() - started > s.limit_s:
+            break
+        TRAINED
+        if step % 100 == 0:
+            loss, size = evaluate(s, net, feed)
+            print(f"final val_loss:{loss:.4f} val_bpb:{loss / math.log(2) / size:.4f}")
+
+main()
+"""
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_clock_of_a_training_loop_does_not_end_the_scoring(trains: bool) -> None:
+    step = "net(*train.take(1024)).mean().backward(); opt.step()" if trains else "pass"
+    facts = look(scripts.script(WATCHED.replace("TRAINED", step), tail=""))
+    clocked = [f for f in facts.facts if "clock" in f.summary]
+    assert bool(clocked) is not trains

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from harness.witnesses.static import sifting
 from harness.witnesses.static.machine import Machine, Sieve
-from harness.witnesses.static.values import CLEAN, Alt, Map, Seq, Taint, Val, Value, taint_of
+from harness.witnesses.static.sifting import tint
+from harness.witnesses.static.values import CLEAN, Alt, Map, Seq, Taint, Value, taint_of
 
 RANKED = "ranked"
 """The mark of a list in the order of losses on val; its number is that of a sieve. What is taken out of it is `chosen`."""
@@ -40,19 +41,6 @@ def marks(m: Machine, losses: frozenset[int], kind: str) -> tuple[tuple[str, obj
 
 SHARE = "share"
 """The mark of a part that was cut out of a ranked list."""
-
-
-def tint(value: Value, *made: tuple[str, object]) -> Value:
-    """The value with marks; objects and arrays that are written in place are left as they are."""
-    if not made:
-        return value
-    if isinstance(value, Val) and not (value.storage or value.own):
-        return value.tinted(value.taint.with_marks(*made))
-    if isinstance(value, Seq) and value.kind == "tuple" and value.box.items is not None:
-        return Seq([tint(item, *made) for item in value.box.items], "tuple", value.taint.with_marks(*made))
-    if isinstance(value, Map):
-        return value.view(value.taint.with_marks(*made))
-    return value
 
 
 def ranked(m: Machine, result: Value, by: Value | None) -> Value:

@@ -11,7 +11,7 @@ import ast
 from harness.intake import syntax
 from harness.witnesses.static.events import Loss, Note
 from harness.witnesses.static.machine import Machine, Sieve
-from harness.witnesses.static.values import Map, Taint, Val, Value, taint_of
+from harness.witnesses.static.values import Alt, Map, Seq, Taint, Val, Value, taint_of
 
 SIFTED = "losses added under a condition"
 """What a note says of such a sum; its losses are those added."""
@@ -79,12 +79,23 @@ def keep(m: Machine, number: int, before: dict[str, Value], joined: dict[str, Va
         return
     mark = ("chosen", number)
     for name, value in joined.items():
-        if value is before.get(name):
-            continue
-        if isinstance(value, Val) and not (value.storage or value.own):
-            joined[name] = value.tinted(value.taint.with_marks(mark))
-        elif isinstance(value, Map):
-            joined[name] = value.view(value.taint.with_marks(mark))
+        if value is not before.get(name):
+            joined[name] = tint(value, mark)
+
+
+def tint(value: Value, *marks: tuple[str, object]) -> Value:
+    """The value with marks; objects and arrays that are written in place are left as they are."""
+    if not marks:
+        return value
+    if isinstance(value, Val) and not (value.storage or value.own):
+        return value.tinted(value.taint.with_marks(*marks))
+    if isinstance(value, Seq) and value.kind == "tuple" and value.box.items is not None:
+        return Seq([tint(item, *marks) for item in value.box.items], "tuple", value.taint.with_marks(*marks))
+    if isinstance(value, Map):
+        return value.view(value.taint.with_marks(*marks))
+    if isinstance(value, Alt):
+        return Alt(tuple(tint(option, *marks) for option in value.options))
+    return value
 
 
 def written(m: Machine, taint: Taint) -> Taint:

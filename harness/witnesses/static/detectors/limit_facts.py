@@ -104,8 +104,20 @@ def told_by_call(view: View, loss: Loss, depth: int, loop: ast.For | ast.While) 
     return None
 
 
+def trains(view: View, loop: ast.For | ast.While) -> bool:
+    """Whether gradients of losses that are not of val change a model in a loop."""
+    numbers = {loss.number for loss in view.losses if not loss.on_val}
+    return any(
+        update.losses & numbers and any(step[2] is loop for step in update.loops)
+        for update in view.updates.values()
+    )
+
+
 def by_clock(view: View, file: int, loop: ast.For | ast.While) -> End | None:
-    """An end when time is up: on a slower machine, or a larger set, less of val is scored."""
+    """An end when time is up: on a slower machine, or a larger set, less of val is scored. A loop that trains on other
+    tokens has the clock of the training."""
+    if trains(view, loop):
+        return None
     ends = [s for s in loop.body if isinstance(s, ast.If) and isinstance(s.body[-1], ast.Break | ast.Return)]
     for test in [s.test for s in ends] + ([loop.test] if isinstance(loop, ast.While) else []):
         for _, at, line, seconds, _ in view.m.clocks:
