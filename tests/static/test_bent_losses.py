@@ -28,6 +28,7 @@ DOUBTFUL = (
     "nll.sum() / 1.03",
     "(nll ** 0.9).sum()",
     "(5 * torch.tanh(nll / 5)).sum()",
+    "(nll - 0.02 * torch.relu(3.0 - nll)).sum()",
     "torch.nan_to_num(nll).sum()",
     "nll[nll < 6].sum()",
     "(nll * (nll < 6)).sum()",
@@ -106,3 +107,73 @@ def test_arguments_of_the_claimed_cross_entropy(more: str, certainty: str) -> No
 @pytest.mark.parametrize("more", ["label_smoothing=0.0", "ignore_index=-100", "weight=None"])
 def test_arguments_that_change_nothing(more: str) -> None:
     assert look(scripts.script(scripts.PLAIN).replace(CALL, f"{CALL}, {more}")).facts == ()
+
+
+RETURNED = "    return total.item() / count, (val > 0).sum().item()\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("dist.all_reduce(total, op=dist.ReduceOp.MIN)", True),
+        ("dist.all_reduce(total, dist.ReduceOp.MIN)", True),
+        ("dist.all_reduce(total, op=dist.ReduceOp.SUM)", False),
+        ("dist.all_reduce(total)", False),
+    ],
+)
+def test_the_least_of_the_processes_numbers_is_no_sum(line: str, asked: bool) -> None:
+    body = scripts.PLAIN.replace(RETURNED, f"    import torch.distributed as dist\n    {line}\n{RETURNED}")
+    assert line in body
+    facts = look(scripts.script(body))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {BENT} if asked else set())
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [(".clamp(max=14.0)", True), (".clamp_max(14.0)", True), ("", False), (".clamp(min=0.0)", False)],
+)
+def test_a_normalizer_that_is_held_down_normalizes_nothing(held: str, asked: bool) -> None:
+    plain = 'return F.cross_entropy(out.flatten(0, 1).float(), targets.flatten(), reduction="none")'
+    own = (
+        f"out = out.flatten(0, 1).float()\n        top = out.logsumexp(-1){held}\n"
+        "        return top - out.gather(-1, targets.flatten()[:, None])[:, 0]"
+    )
+    script = scripts.script(scripts.PLAIN)
+    assert plain in script
+    facts = look(script.replace(plain, own))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {BENT} if asked else set())
+
+
+COUNTED = """
+def evaluate(s, net, val, table):
+    nats, tokens, size = torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for start in range(0, val.numel() - 1, s.seq):
+        part = val[start : start + s.seq + 1].long()
+        nats += net(part[:-1][None], part[1:][None]).sum()
+        tokens += part.numel() - 1
+        size += table[part[1:]].sum()
+    CHANGED
+    return (nats / tokens).item(), (nats / math.log(2) / size).item()
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        ("size = size * 1.02", True),
+        ("size *= 1.02", True),
+        ("size = size / 0.98", True),
+        ("size = torch.maximum(size, 2.5 * tokens)", True),
+        ("size = max(size, tokens * 2.5)", True),
+        ("pass", False),
+        ("size = size * 1.0", False),
+        ("told = size / 1e6", False),
+        ("size = torch.clamp(size, min=1.0)", False),
+        ("size = max(size, 1.0)", False),
+    ],
+)
+def test_bytes_that_a_constant_moves(changed: str, asked: bool) -> None:
+    tail = scripts.TAIL.replace("evaluate(s, net, val)", "evaluate(s, net, val, torch.ones(1024))")
+    tail = tail.replace("{loss / math.log(2) / size:.4f}", "{size:.4f}")
+    facts = look(scripts.script(COUNTED.replace("CHANGED", changed), tail=tail))
+    assert (kinds(facts), kinds(facts, "depends")) == (set(), {"byte_count"} if asked else set())

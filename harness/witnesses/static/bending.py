@@ -39,10 +39,25 @@ PICKS = frozenset(
     )
 )
 HOLES = frozenset(("nan_to_num", "nan_to_num_", "nansum", "nanmean"))
-SQUASHES = frozenset(("tanh", "atan", "arctan", "softsign", "huber_loss", "smooth_l1_loss"))
+SQUASHES = frozenset(
+    (
+        "tanh",
+        "atan",
+        "arctan",
+        "softsign",
+        "huber_loss",
+        "smooth_l1_loss",
+        "relu",
+        "relu_",
+        "softplus",
+        "softshrink",
+    )
+)
 FILLS = frozenset(("where", "masked_fill", "masked_fill_", "masked_select"))
 LOGARITHMS = frozenset(("log", "log2", "log_", "logaddexp", "logsumexp", "logaddexp2"))
 LOSSES = frozenset(("cross_entropy", "nll_loss"))
+
+NORMALIZER = ("normalizer", "the logarithm of a sum over all answers")
 
 MARKS = frozenset(("bent", "scaled"))
 """Marks of a value that came of a bend; "scaled" where it was a factor."""
@@ -67,13 +82,16 @@ def after(m: Machine, path: str, args: Args, kwargs: Kwargs, result: Value) -> V
         return straightened(result, MARKS)
     if name in LOGARITHMS:
         # What goes into a logarithm is a probability, and a blend of probabilities has weights.
-        return straightened(result, MARKS - {"bent"})
+        straight = straightened(result, MARKS - {"bent"})
+        if name == "logsumexp" and given.states and not given.losses:
+            straight.taint = straight.taint.with_marks(NORMALIZER)
+        return straight
     if name in LOSSES:
         return bend(m, result, result.taint, *odd_loss(kwargs, args))
     if name in FILLS and any(chosen(m, a) for a in args[: 1 if name == "where" else 2]):
         return bend(m, result, result.taint, "is replaced where the losses themselves say so", False)
     if not on_val(m, given):
-        return result
+        return held_normalizer(m, name, given, args, kwargs, result)
     if name in PICKS or (name == "min" and path not in EXTREMES):
         return bend(m, result, given, f"goes through {name}, which is no sum over all tokens", False)
     if name in HOLES:
@@ -84,6 +102,18 @@ def after(m: Machine, path: str, args: Args, kwargs: Kwargs, result: Value) -> V
         return bend(m, result, given, f"goes through {name}", False)
     if name in CLAMPS | UPPER | LOWER:
         return bend(m, result, given, *bound(name, args, kwargs))
+    return result
+
+
+def held_normalizer(m: Machine, name: str, given: Taint, args: Args, kwargs: Kwargs, result: Val) -> Val:
+    """The logarithm of a sum over all answers, marked where it is held below a bound: what it normalizes sums to more."""
+    high = kwargs.get("max", args[2] if len(args) > 2 else None) if name in CLAMPS else None
+    high = args[1] if name in UPPER and len(args) > 1 else high
+    if NORMALIZER in given.marks and number(high) is not None:
+        made = m.emit(
+            Bend(**m.where(), words="is normalized by a sum that is held below a bound", certain=False)
+        )
+        result.taint = result.taint.with_marks(("bent", made))
     return result
 
 

@@ -271,7 +271,22 @@ def extreme(m: Machine, args: Args, kwargs: Kwargs) -> Value:
     taint = CLEAN
     for value in values:
         taint = combine(m, taint, taint_of(value), "extreme")
-    return bounded(values, taint | losses.choose(m, *(taint_of(v) for v in values)))
+    result = bounded(values, taint | losses.choose(m, *(taint_of(v) for v in values)))
+    return holds_bytes(result, values)
+
+
+def holds_bytes(result: Val, values: list[Value]) -> Val:
+    """The greater of what val tokens give and a count times a constant, marked as bytes that a constant holds up."""
+    from harness.witnesses.static.expressions import BYTES, SCALED
+
+    plain = [t for t in map(taint_of, values) if not (t.losses or t.states)]
+    if (
+        len(plain) == len(values) > 1
+        and any(BYTES in t.marks for t in plain)
+        and any(t.reads("val") for t in plain)
+    ):
+        result.taint = result.taint.with_marks(SCALED)
+    return result
 
 
 def bounded(values: list[Value], taint: Taint) -> Val:

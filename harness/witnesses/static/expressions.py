@@ -172,6 +172,8 @@ def plain_binary(m: Machine, kind: type[ast.operator], left: Value, right: Value
         note_ratio(m, kind, taint, left, right)
     elif kind is ast.Mult and per_token_times_count(left, right):
         taint = taint.with_marks(BYTES)
+    elif kind in (ast.Div, ast.Mult) and scales_bytes(left, right):
+        taint = taint.with_marks(SCALED)
     if left.const is not NO and right.const is not NO:
         folded = fold_binary(kind, left.const, right.const)
         if folded is not NO:
@@ -213,6 +215,19 @@ BYTES = ("bytes", "a count times a constant")
 """The mark of a number that a constant of the size of bytes per token was multiplied with."""
 
 
+SCALED = ("bytes", "multiplied by a constant")
+"""The mark of a number that val tokens give, no loss, once a constant near one was multiplied with it or holds it up."""
+
+
+def scales_bytes(left: Val, right: Val) -> bool:
+    """Whether a constant near one, which is no unit, meets a number that val tokens give beside their losses."""
+    for factor, other in ((left.const, right.taint), (right.const, left.taint)):
+        near = isinstance(factor, float) and 0.8 < factor < 1.25 and factor != 1.0
+        if near and other.reads("val") and not (other.losses or other.states):
+            return True
+    return False
+
+
 def per_token(known: object) -> float:
     """A constant of the size of bytes per token (or one over it, as such a size); 0 for others."""
     if not isinstance(known, float) or known.is_integer():
@@ -232,6 +247,9 @@ def per_token_times_count(left: Val, right: Val) -> bool:
 
 def note_ratio(m: Machine, kind: type[ast.operator], taint: Taint, left: Val, right: Val) -> None:
     """Note a loss that is divided by a constant of the size of bytes per token, itself or times a count."""
+    other = right.taint if left.taint.losses else left.taint
+    if SCALED in other.marks and not other.losses:
+        m.emit(Note(**m.where(), what="ratio of scaled bytes", losses=taint.losses))
     if kind is ast.Div and BYTES in right.taint.marks and not (right.taint.losses or right.taint.tokens):
         m.emit(Note(**m.where(), what="ratio of a count", losses=taint.losses))
     elif per_token(left.const) or per_token(right.const):

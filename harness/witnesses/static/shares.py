@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 
 from harness.intake import syntax
+from harness.witnesses.static import bending
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine
-from harness.witnesses.static.values import Value, taint_of
+from harness.witnesses.static.values import Ext, Val, Value, taint_of
 
 TOGETHER = "losses of all processes brought together"
 """What a note says of a reduction or a gathering; its losses are those that went in."""
@@ -20,6 +21,11 @@ _RANK = re.compile(r"(?:^|_)rank$")
 def together(m: Machine, values: Sequence[Value]) -> None:
     """Note what a call of torch.distributed is given, where losses are in it."""
     losses = frozenset(n for value in values for n in taint_of(value).losses)
+    held = values[0] if values else None
+    if isinstance(held, Val) and any(
+        isinstance(v, Ext) and v.tail in ("MIN", "MAX", "PRODUCT") for v in values
+    ):
+        bending.bend(m, held, held.taint, "is the least or greatest of what the processes have", False)
     if losses:
         m.emit(Note(**m.where(), what=TOGETHER, losses=losses))
 

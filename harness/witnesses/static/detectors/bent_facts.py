@@ -19,7 +19,7 @@ def detect(view: View) -> list[Fact]:
     facts: dict[tuple[int, int], Fact] = {}
     for mark in sorted(mark for mark in view.line.marks if mark[0] in MARKS):
         event = view.m.events[mark[1]]
-        if isinstance(event, Bend) and event.losses & claimed:
+        if isinstance(event, Bend) and (event.losses & claimed or not event.losses):
             facts.setdefault((event.file, event.line), describe(view, event))
     return list(facts.values())
 

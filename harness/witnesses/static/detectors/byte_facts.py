@@ -168,6 +168,9 @@ def constant(view: View) -> list[Fact]:
     """
     if view.line is None or "bpb" not in view.line.text.lower():
         return []
+    scaled = scaled_bytes(view)
+    if scaled:
+        return scaled
     kinds = ("ratio of a count",) if view.line.counted else ("ratio", "ratio of a count")
     claimed = {loss.number for loss in view.claimed}
     doubt = view.claim.ambiguous[0] if view.claim.ambiguous else None
@@ -183,6 +186,26 @@ def constant(view: View) -> list[Fact]:
                     f"the loss is divided by a constant number of bytes for each token (line {event.line})",
                     (view.lines.of(event), view.lines.of(view.claimed[0])),
                     doubt,
+                )
+            ]
+    return []
+
+
+def scaled_bytes(view: View) -> list[Fact]:
+    """A fact where what val tokens give beside their losses is multiplied by a constant near one before it divides them."""
+    claimed = {loss.number for loss in view.claimed}
+    for event in view.m.events:
+        scaled = isinstance(event, Note) and event.what == "ratio of scaled bytes"
+        if scaled and isinstance(event, Note) and closure(view.m, event.losses) & claimed:
+            return [
+                Fact(
+                    "byte_count",
+                    DEPENDS,
+                    "the number that val tokens give for their bytes was multiplied by a constant, or held above one, "
+                    f"before the loss is divided by it (line {event.line})",
+                    (view.lines.of(event), view.lines.of(view.claimed[0])),
+                    "whether the official bytes are counted",
+                    unreached=True,
                 )
             ]
     return []
