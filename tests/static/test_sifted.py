@@ -178,3 +178,31 @@ def test_the_clock_of_a_training_loop_does_not_end_the_scoring(trains: bool) -> 
     facts = look(scripts.script(WATCHED.replace("TRAINED", step), tail=""))
     clocked = [f for f in facts.facts if "clock" in f.summary]
     assert bool(clocked) is not trains
+
+
+def test_an_empty_span_of_val_is_passed_over() -> None:
+    spans = (
+        "        begin, end = int(ends[at - 1]), int(ends[at])\n"
+        "        if end <= begin:\n            continue\n"
+        "        part = val[begin : end + 1].long()\n"
+    )
+    body = scripts.PLAIN.replace(
+        "    for start in range(0, val.numel() - 1, s.seq):\n        part = val[start : start + s.seq + 1].long()\n",
+        "    ends = (val == 1).nonzero().flatten().tolist()\n    for at in range(1, len(ends)):\n" + spans,
+    )
+    assert spans in body
+    assert look(scripts.script(body)).facts == ()
+    longest = body.replace("end <= begin", "end - begin > s.seq")
+    assert kinds(look(scripts.script(longest)), "depends") == {"partial_val"}
+
+
+@pytest.mark.parametrize(("adapt", "asked"), [(0, False), (1, True)])
+def test_a_share_on_a_way_that_is_not_taken_is_none(adapt: int, asked: bool) -> None:
+    begun = "    total, count = torch.zeros(()), 0\n"
+    share = (
+        "    rank, world = 3, 8\n    if s.adapt:\n        size = val.numel() // world\n"
+        "        val = val[rank * size : rank * size + size]\n"
+    )
+    script = scripts.script(scripts.PLAIN.replace(begun, share + begun), adapt=adapt)
+    assert share in script
+    assert any("share of val" in f.summary for f in look(script).facts) is asked

@@ -30,8 +30,10 @@ def together(m: Machine, values: Sequence[Value]) -> None:
         m.emit(Note(**m.where(), what=TOGETHER, losses=losses))
 
 
-def splits(function: ast.FunctionDef) -> int:
-    """The line where a function reckons with the number of its process (`rank * share`, `[rank::world]`); 0 for none."""
+def splits(m: Machine, file: int, function: ast.FunctionDef) -> int:
+    """The line where a function reckons with the number of its process (`rank * share`, `[rank::world]`) on the claimed
+    path; 0 for none."""
+    dead = [range(b.first, b.last + 1) for b in m.branches.values() if b.file == file]
     for node in syntax.nodes(function):
         if isinstance(node, ast.BinOp):
             found = isinstance(node.op, ast.Mult) and (named(node.left) or named(node.right))
@@ -45,8 +47,9 @@ def splits(function: ast.FunctionDef) -> int:
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
             )
             found = called and isinstance(node, ast.Call) and any(map(named, node.args))
-        if found:
-            return int(getattr(node, "lineno", 0)) or function.lineno
+        line = int(getattr(node, "lineno", 0)) or function.lineno
+        if found and not any(line in lines for lines in dead):
+            return line
     return 0
 
 

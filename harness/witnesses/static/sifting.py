@@ -10,7 +10,7 @@ import ast
 
 from harness.intake import syntax
 from harness.witnesses.static.events import Loss, Note
-from harness.witnesses.static.machine import Machine, Sieve
+from harness.witnesses.static.machine import Env, Machine, Sieve
 from harness.witnesses.static.values import Alt, Map, Seq, Taint, Val, Value, taint_of
 
 SIFTED = "losses added under a condition"
@@ -24,11 +24,12 @@ _BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _MET = (ast.In, ast.NotIn)
 
 
-def ask(m: Machine, number: int, node: ast.If, value: Value) -> None:
+def ask(m: Machine, number: int, node: ast.If, value: Value, env: Env) -> None:
     """Remember a condition that is taken both ways, where it can sift val."""
     taint = taint_of(value)
     passes_over = isinstance(node.body[-1], ast.Continue)
-    if (taint.reads("val") or of_val(m, taint)) and any(sifts(p, passes_over) for p in parts(node.test)):
+    sifting = (p for p in parts(node.test) if sifts(p, passes_over) and not empty(p, env))
+    if (taint.reads("val") or of_val(m, taint)) and any(sifting):
         m.sieves[number] = Sieve(m.file, node.lineno, of_val(m, taint))
 
 
@@ -57,6 +58,13 @@ def sifts(test: ast.expr, passes_over: bool) -> bool:
         isinstance(n, ast.Attribute | ast.Name) and _name(n) in ("shape", "numel", "len")
         for n in syntax.nodes(test)
     )
+
+
+def empty(test: ast.expr, env: Env) -> bool:
+    """Whether two places in val are compared (`end <= begin`), which asks whether there is anything between them."""
+    sides = (test.left, test.comparators[0]) if isinstance(test, ast.Compare) else ()
+    held = [taint_of(env.lookup(s.id)) for s in sides if isinstance(s, ast.Name)]
+    return len(held) == 2 and all(t.reads("val") and not (t.losses or t.states) for t in held)
 
 
 def _name(node: ast.Attribute | ast.Name) -> str:

@@ -182,7 +182,7 @@ def both_ways(m: Machine, node: ast.If, test: Value, env: Env) -> int:
     """Run both arms of a condition that is not known and join what they leave."""
     number = m.fresh()
     outside = depends(test)
-    sifting.ask(m, number, node, test)
+    sifting.ask(m, number, node, test, env)
     picked = CLEAN if tallies(node, env) else compared(m, node.test, test, env)
     before = dict(env.vars)
     m.guards.append((number, True, outside))

@@ -29,7 +29,7 @@ def detect(view: View) -> list[Fact]:
     for loss in view.claimed:
         for file, line in ((loss.file, loss.line), *loss.frames):
             for function in around(view, file, line):
-                at = splits(function)
+                at = splits(view.m, file, function)
                 if at and loss.loops:
                     return [fact(view, loss, file, at)]
     return []
