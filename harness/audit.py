@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness import analysis
 from harness.case import Audit, Case, Claim, Finding, Script, Status, Submission
 from harness.decide import decide, score_of
-from harness.emulate import emulate
+from harness.emulate import emulate, not_run
 from harness.intake.claim import claimed_configuration
 from harness.policy import Policy, exempted
 from harness.sandbox import Sandbox, SandboxUnavailable
@@ -23,6 +23,7 @@ from harness.witnesses.gates import gates
 from harness.witnesses.tamper import tampering
 from harness.witnesses.trace.run import trace_of
 from harness.worlds import World
+from harness.worlds.alphabet import NoWorld
 from harness.worlds.miniature import miniature
 from harness.worlds.scale import scale_profile
 from rules.registry import all_rules
@@ -102,7 +103,10 @@ def _watch(case: Case, options: Options, failures: list[str], progress: Progress
     assert options.sandbox is not None
     out = options.keep or Path(tempfile.mkdtemp(prefix="pgolf-run-"))
     try:
-        world = _world(case, options.cache)
+        try:
+            world = _world(case, options.cache)
+        except NoWorld as error:
+            return dataclasses.replace(case, run=not_run(str(error), out))
         run = emulate(
             case.submission,
             case.claim,

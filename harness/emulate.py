@@ -102,6 +102,11 @@ class Run:
         return read_text(self.out / "stdout.txt")
 
 
+def not_run(reason: str, out: Path) -> Run:
+    """What stands for the run of a script that was not run at all, for `reason`."""
+    return Run("refused", reason, out, 0.0, (), WorldSummary("none", 0, False, 0, 0, 0))
+
+
 def emulate(
     submission: Submission,
     claim: Claim,

@@ -40,12 +40,16 @@ class Alphabet:
     files: dict[str, bytes]
 
 
+class NoWorld(ValueError):
+    """No miniature world has the vocabulary that a script wants; the message says which there are."""
+
+
 def alphabet(vocab_size: int, texts: Sequence[str], *, caseops: bool) -> Alphabet:
-    """The alphabet of a world of `vocab_size` tokens. Raises ValueError for a size that no world has."""
+    """The alphabet of a world of `vocab_size` tokens. Raises NoWorld for a size that none has."""
     if vocab_size in (RAW_BYTES, BYTES_AND_SPECIALS) and not caseops:
         return _pure_bytes(vocab_size)
     if not SMALLEST_BPE <= vocab_size <= LARGEST:
-        raise ValueError(
+        raise NoWorld(
             f"no miniature world has {vocab_size} tokens: {RAW_BYTES} and {BYTES_AND_SPECIALS} are bytes, "
             f"and subword vocabularies have {SMALLEST_BPE} to {LARGEST} tokens"
         )
