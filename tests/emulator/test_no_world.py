@@ -14,7 +14,9 @@ from tests.static import scripts
 def test_a_vocabulary_that_no_world_has_is_a_question(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
-    source = scripts.script(scripts.PLAIN, adapt=0).replace("    seq = 1024\n", "    seq = 1024\n    vocab_size = 40\n")
+    source = scripts.script(scripts.PLAIN, adapt=0).replace(
+        "    seq = 1024\n", "    seq = 1024\n    vocab_size = 40\n"
+    )
     assert "vocab_size = 40" in source
     (folder / "train_gpt.py").write_text(source)
     (submission,) = load_target(folder, tmp_path / "work")

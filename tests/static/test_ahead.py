@@ -72,6 +72,8 @@ POOLED = (
     "x = x + self.on * F.avg_pool1d(x.transpose(1, 2), 3, 1, 1).transpose(1, 2)",
     "weight, chosen = x[..., 0].topk(x.size(1) // 4, dim=1)",
     "x = F.layer_norm(x, (x.size(1), x.size(2)))",
+    "x = x + self.on * (self.mix @ x)",
+    "x = x + self.on * (self.mix[: x.size(1), : x.size(1)].to(x.dtype) @ x)",
 )
 APART = (
     "x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)",
@@ -79,17 +81,28 @@ APART = (
     "x = F.layer_norm(x, (x.size(-1),))",
     "share = x.softmax(-1)",
     "length = max(x.size(1), 1.0)",
+    "x = x + x @ self.mix",
+    "x = x + torch.tril(self.mix) @ x",
+    "x = x + (self.mix * self.seen) @ x",
     "told = ids.float().mean(1)",
 )
 
 
+MADE = "        self.head = nn.Linear(width, vocab, bias=False)\n"
+
+
+def weighted(line: str) -> str:
+    """The same, with weights for all pairs of positions."""
+    return mixed(line).replace(MADE, MADE + "        self.mix = nn.Parameter(torch.zeros(1024, 1024))\n")
+
+
 @pytest.mark.parametrize("line", POOLED)
 def test_what_is_joined_over_positions_is_a_question_whatever_a_small_run_shows(line: str) -> None:
-    facts = look(mixed(line))
+    facts = look(weighted(line))
     assert (kinds(facts), kinds(facts, "depends")) == (set(), {"target_gating"})
     assert facts.facts[0].unreached
 
 
 @pytest.mark.parametrize("line", APART)
 def test_what_is_joined_over_features_is_none(line: str) -> None:
-    assert look(mixed(line)).facts == ()
+    assert look(weighted(line)).facts == ()

@@ -7,9 +7,11 @@ choice over all positions; and only for what a model made of val tokens, since i
 
 from __future__ import annotations
 
+import ast
+
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.machine import Machine
-from harness.witnesses.static.values import Seq, Value, const, taint_of
+from harness.witnesses.static.values import Seq, Val, Value, const, taint_of
 
 AHEAD = "positions meet later ones"
 """What a note says of such an operation."""
@@ -29,6 +31,8 @@ WINDOWS = frozenset(
 )
 """Operations over the last axis, in windows around each position."""
 
+COPIES = frozenset(("to", "float", "bfloat16", "half", "type_as", "contiguous", "unsqueeze", "expand"))
+
 RECURRENT = frozenset(("GRU", "LSTM", "RNN"))
 
 
@@ -47,6 +51,23 @@ def note(m: Machine, path: str, args: list[Value], kwargs: dict[str, Value]) -> 
     taint = taint_of(args[0])
     if taint.states and taint.reads("val"):
         m.emit(Note(**m.where(), what=AHEAD))
+
+
+def mixed(m: Machine, node: ast.BinOp, left: Value, right: Value) -> None:
+    """Note weights that positions are multiplied with from the left (`self.mix @ x`), as they are: no mask in between."""
+    taint = taint_of(right)
+    weights = isinstance(left, Val) and not left.taint.tokens and (left.own or left.taint.states)
+    if m.inside and weights and bare(node.left) and taint.states and taint.reads("val"):
+        m.emit(Note(**m.where(), what=POOLED))
+
+
+def bare(node: ast.expr) -> bool:
+    """Whether an expression is an attribute, or a part or copy of one."""
+    if isinstance(node, ast.Subscript):
+        return bare(node.value)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr in COPIES and bare(node.func.value)
+    return isinstance(node, ast.Attribute)
 
 
 def pools(name: str, args: list[Value], kwargs: dict[str, Value]) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, cast
 
-from harness.witnesses.static import bending, calling, indexing, library, statements, streams
+from harness.witnesses.static import ahead, bending, calling, indexing, library, statements, streams
 from harness.witnesses.static.events import Note
 from harness.witnesses.static.folding import (
     add_affine,
@@ -131,6 +131,8 @@ def binary(m: Machine, node: ast.BinOp, env: Env) -> Value:
     left = evaluate(m, node.left, env)
     right = evaluate(m, node.right, env)
     m.line = node.lineno
+    if isinstance(node.op, ast.MatMult):
+        ahead.mixed(m, node, left, right)
     return apply_binary(m, type(node.op), left, right)
 
 
