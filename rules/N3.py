@@ -1,9 +1,10 @@
 """N3 conditions met: what the claimed score was taken under, a small run meets too.
 
 What it does
-    Notes which way every condition of the script goes while the claimed score is taken at small scale, and tells those that
-    compare with a number of their own, ask the clock, the machine or its files, went one way only, and would do more than
-    print or raise on the other.
+    Notes which way every condition of the script (not of its modules) goes while the claimed score is taken at small scale,
+    and tells those that compare with a number of their own, ask the clock, the machine or its files, went one way only, and
+    would do more than print or raise on the other. Where the claimed settings alone decide a condition and the run went
+    their way, it is not told.
 
 Why it breaks the score
     It breaks no score. What the run and the experiments show, they show of the code that ran. Behind
