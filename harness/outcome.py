@@ -15,7 +15,7 @@ STOPPED = {
     "disk": ("output", "wrote more to its work folder than the emulated run may"),
 }
 
-_SCORE = re.compile(r"(val_bpb|val_loss|\bbpb)\W{0,4}\s*\d", re.IGNORECASE)
+_SCORE = re.compile(r"(bpb|val_loss)\W{0,4}\s*\d", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d[\d.,_]*(?:e[-+]?\d+)?")
 _FRAME = re.compile(r'^ {2}File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _ERROR = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from harness.case import Evidence, Setting
 from harness.intake.commands import Command
-from harness.intake.conversion import FAILURES, Unknown, same_value
+from harness.intake.conversion import FAILURES, Unknown, candidates, same_value
 from harness.intake.environment import Environment
 from harness.intake.switches import proofs
 from harness.witnesses.claims.log import Log, Printed
@@ -22,6 +22,7 @@ _MACHINE = re.compile(
     r"|DISTRIBUTED|NPROC.*|NGPU.*|DATASET|EXPERIMENT.*|TOKENIZER)$"
 )
 _NOT_BROUGHT = re.compile(r"LOG|TOKENIZER|CKPT|CHECKPOINT|RESUME|CONFIG")
+_BRACKETS = ("[", "(", "{")
 _ONLY_PART = re.compile(
     r"EVAL_ONLY|ONLY_EVAL|SKIP_TRAIN|NO_TRAIN|TTT_ONLY|LOAD_(?:CKPT|CHECKPOINT|MODEL|ARTIFACT)|RESUME"
     r"|EVAL_CHECKPOINT|QUANT_ONLY"
@@ -120,6 +121,13 @@ def _text(environment: Environment, name: str, printed: str) -> str | None:
         default = None
     if isinstance(default, float) and same_value(default, printed) and "e" not in printed:
         return repr(default)
+    if (
+        isinstance(default, str)
+        and default
+        and default[0] not in _BRACKETS
+        and printed.strip()[:1] in _BRACKETS
+    ):
+        return candidates(printed)[0]  # a list is printed that the script made of "1000,10000" later
     return environment.text_for(name, printed)
 
 

@@ -29,6 +29,11 @@ ROUND_TRIP = "final_int8_zlib_roundtrip_exact val_loss: val_bpb:"
         ),
         ("final_sliding val_loss: val_bpb: stride:", "final_sliding_exact val_loss:2.0 val_bpb:1.2", False),
         ("step:0 val_loss: val_bpb: stride:", "final_sliding val_loss:2.0 val_bpb:1.2 stride:64", False),
+        (
+            "final_int6+zstd22_roundtrip_slide512_exact val_loss: val_bpb:",
+            "final_int6+zstd22_roundtrip_slide64_exact val_loss:2.0 val_bpb:1.2",
+            True,
+        ),
         ("val_loss: val_bpb:", "quantized val_loss:2.0 val_bpb:1.2", False),
     ],
 )
@@ -52,3 +57,12 @@ def test_the_exact_label_wins_over_a_similar_one() -> None:
     lines = [f"final_{kind}_roundtrip_exact val_loss:2.0 val_bpb:1.2" for kind in ("int6", "int8_zlib")]
     test = claimed_test(ROUND_TRIP, lines)
     assert [test(line) for line in lines] == [False, True]
+
+
+def test_two_labels_that_differ_in_a_number_alone_are_told_apart_by_it_or_not_at_all() -> None:
+    lines = [f"final_slide{n}_exact val_loss:2.0 val_bpb:1.2" for n in (64, 512)]
+    for wanted in (64, 512):
+        test = claimed_test(f"final_slide{wanted}_exact val_loss: val_bpb:", lines)
+        assert [test(line) for line in lines] == [wanted == 64, wanted == 512]
+    test = claimed_test("final_slide256_exact val_loss: val_bpb:", lines)
+    assert [test(line) for line in lines] == [False, False]

@@ -396,3 +396,20 @@ def test_settings_that_the_readme_names_without_a_command(submit: Callable[..., 
     told = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, README__md=command))
     assert settings(told) == {"SWA_ENABLED": "0"}
     assert told.ambiguous == ()
+
+
+@pytest.mark.parametrize(
+    ("default", "held"), [("100,1000", "100.0,2000.0"), ("[100, 1000]", "[100.0, 2000.0]")]
+)
+def test_a_list_that_the_script_makes_of_a_text_is_that_text(
+    submit: Callable[..., Submission], default: str, held: str
+) -> None:
+    line = f'    rope_bases = os.environ.get("ROPE_BASES", "{default}")\n'
+    script = SCRIPT.replace("    eval_only", line + "    eval_only").replace(
+        '    print(f"model_params',
+        '    bases = [float(b) for b in args.rope_bases.strip("[]").split(",")]\n'
+        '    print(f"rope_bases:{bases}")\n    print(f"model_params',
+    )
+    printed = "rope_bases:[100.0, 2000.0]\n" + log(1.2345)
+    claim = claimed_configuration(submit(script, submission__json={"val_bpb": 1.2345}, a__log=printed))
+    assert settings(claim).get("ROPE_BASES") == held

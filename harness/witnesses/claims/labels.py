@@ -28,7 +28,17 @@ def _role(label: str) -> tuple[str, ...]:
     return tuple(words) if len(set(words) - _SCORES) >= 2 else ()
 
 
-_READINGS: tuple[Callable[[str], tuple[str, ...]], ...] = (lambda label: (label,), _spelling, _role)
+def _numberless(label: str) -> tuple[str, ...]:
+    """The words of a label without the numbers in them: a run at small scale has others (`slide512`)."""
+    return tuple(re.sub(r"\d+", "#", word) for word in _spelling(label))
+
+
+_READINGS: tuple[Callable[[str], tuple[str, ...]], ...] = (
+    lambda label: (label,),
+    _spelling,
+    _numberless,
+    _role,
+)
 
 
 def _says_more(other: str, label: str) -> bool:
