@@ -166,3 +166,10 @@ def test_without_a_script_there_is_nothing_to_run(tmp_path: Path, cache: Path) -
     empty = Submission("none", "none", tmp_path, Origin("here"), None, {})
     with pytest.raises(ValueError, match="has no script"):
         run(empty, tmp_path / "out", cache)
+
+
+def test_a_prompt_is_answered_with_its_default(tmp_path: Path, cache: Path) -> None:
+    source = "seed = int(input('Enter seed (default 42): ') or '42')\nprint(f'val_bpb:{seed}.0')\n"
+    done = run(submission(tmp_path / "in", source), tmp_path / "out", cache)
+    assert done.outcome == "scored", done.reason
+    assert "val_bpb:42.0" in done.stdout
