@@ -206,3 +206,18 @@ def test_a_share_on_a_way_that_is_not_taken_is_none(adapt: int, asked: bool) -> 
     script = scripts.script(scripts.PLAIN.replace(begun, share + begun), adapt=adapt)
     assert share in script
     assert any("share of val" in f.summary for f in look(script).facts) is asked
+
+
+@pytest.mark.parametrize("flag", ["stop = True", "pass"])
+def test_a_clock_behind_a_flag_ends_the_scoring(flag: str) -> None:
+    begun = "    for start in range(0, val.numel() - 1, s.seq):\n"
+    clock = (
+        "    started, stop = time.time(), False\n"
+        f"{begun}"
+        f"        if time.time() - started > 550.0:\n            {flag}\n"
+        "        if stop:\n            break\n"
+    )
+    body = scripts.PLAIN.replace(begun, clock)
+    assert clock in body
+    facts = look(scripts.script(body))
+    assert any("clock has passed 550 s" in f.summary for f in facts.facts) is (flag != "pass")

@@ -119,12 +119,29 @@ def by_clock(view: View, file: int, loop: ast.For | ast.While) -> End | None:
     if trains(view, loop):
         return None
     ends = [s for s in loop.body if isinstance(s, ast.If) and isinstance(s.body[-1], ast.Break | ast.Return)]
-    for test in [s.test for s in ends] + ([loop.test] if isinstance(loop, ast.While) else []):
+    tests = [s.test for s in ends] + ([loop.test] if isinstance(loop, ast.While) else [])
+    for test in tests + [raised for asked in tests for raised in raisers(loop, asked)]:
         for _, at, line, seconds, _ in view.m.clocks:
             if at == file and test.lineno <= line <= (test.end_lineno or test.lineno):
                 doubt = "whether the claimed run came to the end of val before that"
                 return End(test.lineno, f"ends when a clock has passed {seconds:,.10g} s", (), doubt, seconds)
     return None
+
+
+def raisers(loop: ast.For | ast.While, test: ast.expr) -> list[ast.expr]:
+    """The conditions under which a loop raises the flag that a test asks for: `if clock > limit: stop = True`."""
+    if not isinstance(test, ast.Name):
+        return []
+    return [
+        node.test
+        for node in syntax.nodes(loop)
+        if isinstance(node, ast.If)
+        for one in node.body
+        if isinstance(one, ast.Assign)
+        and isinstance(one.value, ast.Constant)
+        and one.value.value is True
+        and any(isinstance(target, ast.Name) and target.id == test.id for target in one.targets)
+    ]
 
 
 def asks_whether(test: ast.expr, name: str) -> bool:
