@@ -235,7 +235,14 @@ def get_element(m: Machine, value: Val, node: ast.expr, env: Env, evaluate: Eval
             return Val(value.const[const(index)], value.taint)
         except IndexError:
             return unknown(value)
-    return bending.selected(m, index, take(m, value, index))
+    return bending.selected(m, index, flags(value, take(m, value, index)))
+
+
+def flags(value: Val, part: Value) -> Value:
+    """A part of an array of conditions is one."""
+    if masks(value) and value.const is NO and isinstance(part, Val) and part.const is NO:
+        part.low, part.high = 0, 1
+    return part
 
 
 def take(m: Machine, value: Val, index: Value) -> Value:

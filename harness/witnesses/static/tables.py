@@ -116,12 +116,19 @@ def array_write(m: Machine, container: Val, index: Value, value: Value, *, overw
         write_table(m, container, chosen, brought)
         return
     container.const = NO
-    container.low = container.high = None
+    if not (is_flag(container) and is_flag(value)):
+        container.low = container.high = None
     kept = settled(m, brought).with_deps(chosen.deps)
     known = [mark for mark in chosen.marks if mark[0] == "known"]
     if known and container.taint.losses:
         kept = kept.with_marks(*known)
     container.taint = kept if overwrite else container.taint | kept
+
+
+def is_flag(value: Value) -> bool:
+    """Whether a value is True or False, or an array of such."""
+    known = isinstance(value, Val) and isinstance(value.const, bool)
+    return known or (isinstance(value, Val) and value.const is NO and (value.low, value.high) == (0, 1))
 
 
 def settled(m: Machine, taint: Taint) -> Taint:

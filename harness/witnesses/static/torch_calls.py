@@ -146,6 +146,9 @@ def blank(m: Machine, args: Args, kwargs: Kwargs) -> Value:
         value.taint = value.taint.with_marks(tables.LIKE_PREDICTIONS)
     if truth_of(kwargs.get("requires_grad")):
         value.param = "leaf"
+    kind = kwargs.get("dtype", args[1] if len(args) > 1 else None)
+    if isinstance(kind, Ext) and kind.tail in ("bool", "bool_"):
+        value.low, value.high = 0, 1
     return value
 
 
