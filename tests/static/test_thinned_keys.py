@@ -1,4 +1,4 @@
-"""Keys of a table that are thinned out by a mask hold what they held: of several orders the first that knows the context counts."""
+"""Keys that are thinned out by a mask hold what they held: of several orders the first that knows the context counts."""
 
 from __future__ import annotations
 

@@ -225,7 +225,10 @@ def scales_bytes(left: Val, right: Val) -> bool:
     """Whether a constant near one, which is no unit, meets a number that val tokens give beside their losses."""
     for factor, other in ((left.const, right.taint), (right.const, left.taint)):
         near = isinstance(factor, float) and 0.8 < factor < 1.25 and factor != 1.0
-        if near and other.reads("val") and not (other.losses or other.states):
+        counted = any(
+            mark[0] in ("lookup", "table") for mark in other.marks
+        )  # a share of counts is no number of bytes
+        if near and other.reads("val") and not (other.losses or other.states or counted):
             return True
     return False
 
