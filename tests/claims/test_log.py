@@ -65,6 +65,14 @@ def test_sizes_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_a_total_among_other_numbers_is_found_by_its_name(tmp_path: Path) -> None:
+    line = (
+        "final_int8_zlib_roundtrip param_count:17059912 raw_payload_bytes:17224025 compressed_payload_bytes:15816332 "
+        "code_bytes:55680 total_artifact_bytes:15872012\n"
+    )
+    assert [(s.kind, s.bytes) for s in read(tmp_path, line).sizes] == [("total", 15872012)]
+
+
 def test_an_embedded_script_is_skipped_and_given_back(tmp_path: Path) -> None:
     source = 'import os\n\nseed = 7\nprint(f"val_bpb: 1.9999")\nnum_layers: int = 3\n'
     log = read(

@@ -69,6 +69,9 @@ _TIME = re.compile(
     r"(?<!\w)(\w{0,40}?(?:time|elapsed|wallclock|took))\s{0,2}[:=]\s{0,2}~?(\d{1,9}(?:\.\d{1,6})?)"
     r"\s?(ms|m\b|min|s\b|sec|h\b)?"
 )
+_NAMED_TOTAL = re.compile(
+    r"(?i)(?<![a-z])(?:total_)?(?:artifact|submission)(?:_size)?_bytes\W{1,3}(\d[\d,]{3,15})"
+)
 _BYTES = re.compile(r"(?<![\d.])(\d{1,3}(?:,\d{3}){1,4}|\d{4,12})(?![\d.,]\d)\s{0,3}(bytes|B)?\b")
 
 
@@ -298,6 +301,11 @@ def _size(number: int, text: str) -> Size | None:
     kind = _size_kind(low)
     if kind is None:
         return None
+    named = _NAMED_TOTAL.search(text) if kind in ("total", "artifact") else None
+    if (
+        named is not None
+    ):  # among other numbers of the line: `param_count:17059912 total_artifact_bytes:15872012`
+        return Size(kind, int(named[1].replace(",", "")), number, text.strip()[:300])
     counts = [m for m in _BYTES.finditer(text) if m[2]] or list(_BYTES.finditer(text))
     if not counts:
         return None
