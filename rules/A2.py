@@ -6,6 +6,7 @@ What it does
     is not, the artifact is not all that the score rests on, and a reviewer is asked.
     A rerun loads the artifact in a fresh process that has trained one step: the weights must be those that scored, to the
     bit. Where the evaluation adapts nothing and our own windows over them give its loss, nothing else can have scored.
+    Without either, a claimed line whose words say that its weights were not quantized yet is a question.
 
 Why it breaks the score
     The challenge counts the bytes of the artifact. Weights, tables or constants that stay in memory between training and
@@ -33,6 +34,7 @@ Since
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from harness.case import Case, Finding, Grade, Status
@@ -42,14 +44,24 @@ from rules.registry import rule
 if TYPE_CHECKING:
     from harness.witnesses.rerun.facts import RerunFacts
 
+_BEFORE = re.compile(r"(?i)pre[-_ ]?quant|unquantized|before[-_ ]quant|post[-_ ]?ema")
+_AFTER = re.compile(r"(?i)\bu?int\d|_int\d|zlib|zstd|brotli|lzma|roundtrip|sliding|ttt")
+"""Words of a claimed line that say which weights it scores."""
+
 AGREE = 2e-3
 """Nats: a script's own windows may end otherwise than ours, which shows in the small world."""
 
 
 @rule("A2", title="Score comes from the artifact", needs=("probes", "rerun"))
 def score_comes_from_the_artifact(case: Case) -> Finding:
-    """The experiments' word: never more than a question."""
-    return _loaded(case, _exchanged(case))
+    """The experiments' word, and that of the claimed line itself: never more than a question."""
+    finding = _loaded(case, _exchanged(case))
+    label, line = case.claim.label or "", case.claim.label_evidence
+    if finding.status is Status.REVIEW or not _BEFORE.search(label) or _AFTER.search(label):
+        return finding
+    told = f"The claimed score is that of the line '{label}': by its words its weights were not quantized yet, so that no "
+    told += "artifact made it."
+    return Finding("A2", Status.REVIEW, told, grade=Grade.CLAIM, evidence=(line,) if line is not None else ())
 
 
 def _exchanged(case: Case) -> Finding:

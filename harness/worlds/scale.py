@@ -33,6 +33,7 @@ TRAIN_TOKENS = 120_000
 Shrink = Literal["small", "mild", "full_width"]
 """How far: "mild" half as much in width and sequences, "full_width" nothing in width, and fewer steps for it."""
 
+_EIGHTHS = re.compile(r"(?<![\w.])(\w+)\s*=\s*8\s*//\s*[A-Za-z_]")
 _VOCABULARY_IN_PATH = re.compile(r"(?:fineweb10b_(?:sp|byte)|fineweb_|bpe_?)(\d{3,5})", re.IGNORECASE)
 
 
@@ -85,6 +86,7 @@ def scale_profile(
     kernels = any("@triton.jit" in text for text in (source, *used.values()))
     sizes = dataclasses.replace(_sizes(found, vocab_size, kernels, shrink), kernels=kernels)
     sizes = dataclasses.replace(sizes, prefix=any("prefix_doc" in n.name and n.value > 0 for n in found))
+    sizes = dataclasses.replace(sizes, eighths=any(map(_eighths, (source, *used.values()))))
     sizes = sizes if tuning is None else _fewer_steps(sizes, tuning.steps)
     env: dict[str, str] = {}
     argv: list[str] = []
@@ -148,6 +150,11 @@ def _parses(source: str) -> bool:
     except SyntaxError:
         return False
     return True
+
+
+def _eighths(text: str) -> bool:
+    """Whether a batch is cut in `8 // world_size` parts whose number has another name than grad_accum_steps (minified)."""
+    return any("accum" not in name for name in _EIGHTHS.findall(text))
 
 
 def _sizes(found: list[Number], vocab_size: int, kernels: bool, shrink: Shrink) -> Sizes:

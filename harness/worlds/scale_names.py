@@ -18,7 +18,8 @@ CHUNKS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """The sizes of the small run, and the ratios to the claimed one."""
+    """The sizes of the small run, and the ratios to the claimed one. `eighths`: a batch is cut in eight parts, under a name
+    that does not say so."""
 
     width_ratio: float
     head_dim: int
@@ -34,6 +35,7 @@ class Sizes:
     val_documents: int
     kernels: bool = False
     prefix: bool = False
+    eighths: bool = False
 
 
 def multiple(value: float, of: int, least: int | None = None) -> int:
@@ -100,7 +102,7 @@ def _stream_chunk(value: float, s: Sizes) -> int:
 
 
 def _train_batch(value: float, s: Sizes) -> int:
-    return (8 if s.vocab_size <= 2048 else 4) * s.train_seq_len
+    return (8 if s.vocab_size <= 2048 or s.eighths else 4) * s.train_seq_len
 
 
 def _accumulation(value: float, s: Sizes) -> int:

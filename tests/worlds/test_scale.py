@@ -245,3 +245,17 @@ def test_stages_of_a_schedule_shrink_with_what_they_stand_for() -> None:
 def test_a_script_that_does_not_parse_has_the_usual_scale() -> None:
     """Its run crashes and says so; an exception here was an ERROR of the auditor (a log pasted behind a real script)."""
     assert scale_profile("import os\n| 0  NVIDIA 80GB |\n", {}).val_tokens == scale_profile("", {}).val_tokens
+
+
+@pytest.mark.parametrize(("parts", "rows"), [("L = 8 // I", 8), ("grad_accum_steps = 8 // world_size", 4)])
+def test_a_batch_in_eight_parts_of_another_name_has_a_row_for_each(parts: str, rows: int) -> None:
+    source = (
+        "import os\n"
+        'class H:\n    batch = int(os.environ.get("TRAIN_BATCH_TOKENS", 786432))\n'
+        '    seq = int(os.environ.get("TRAIN_SEQ_LEN", 2048))\n'
+        'V = int(os.environ.get("VOCAB_SIZE", 4096))\n'
+        'I = world_size = int(os.environ.get("WORLD_SIZE", "1"))\n'
+        f"{parts}\n"
+    )
+    env = dict(scale_profile(source, {}).env)
+    assert int(env["TRAIN_BATCH_TOKENS"]) == rows * int(env["TRAIN_SEQ_LEN"])
